@@ -1,0 +1,65 @@
+"""Whole minutes (R7) and the months they belong to (R3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NewType
+from zoneinfo import ZoneInfo
+
+Seconds = NewType("Seconds", int)
+"""Whole seconds of talk (billsec): never fractions, never minutes."""
+
+Minutes = NewType("Minutes", int)
+"""Whole billed minutes, the ledger's only unit."""
+
+
+def billsec(answered_at: datetime, ended_at: datetime) -> Seconds:
+    """Seconds from answer to end, truncated, never negative."""
+    return Seconds(max(0, (ended_at - answered_at) // timedelta(seconds=1)))
+
+
+def billed_minutes(seconds: Seconds) -> Minutes:
+    """R7 for an answered leg: rounded up to whole minutes, at least one."""
+    return Minutes(max(1, -(-seconds // 60)))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """A calendar month in the company's time zone."""
+
+    year: int
+    month: int
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+    @classmethod
+    def parse(cls, text: str) -> Period:
+        """`2026-11` -> Period; ValueError on anything else."""
+        year, _, month = text.partition("-")
+        period = cls(int(year), int(month))
+        if not 1 <= period.month <= 12 or str(period) != text:
+            raise ValueError(f"not a month: {text!r} (YYYY-MM)")
+        return period
+
+    def next(self) -> Period:
+        return Period(self.year + self.month // 12, self.month % 12 + 1)
+
+    def starts_at(self, zone: ZoneInfo) -> datetime:
+        """The first instant, in UTC, whose local date is day 1.
+
+        `fold=0` picks the earlier of two midnights (DST overlap). Where midnight does not exist (DST gap),
+        the zone's arithmetic gives the gap's first instant, which is the first of that date.
+        """
+        return datetime(self.year, self.month, 1, tzinfo=zone, fold=0).astimezone(UTC)
+
+    def ends_at(self, zone: ZoneInfo) -> datetime:
+        """The first instant, in UTC, of the next period; also the renewal instant shown by R5."""
+        return self.next().starts_at(zone)
+
+
+def period_of(instant: datetime, zone: ZoneInfo) -> Period:
+    """The period an instant belongs to (R3, R8)."""
+    local = instant.astimezone(zone)
+    return Period(local.year, local.month)

@@ -1,0 +1,95 @@
+"""The minutes port for people: what an operator contracts and what a company sees (R1, R5, R8, R12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from callcontrol.domain.causes import Disposition, Reason
+from callcontrol.domain.minutes import Minutes, Period, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an operator contracts for a company; the same `order_id` posted again is the same order."""
+
+    company_id: int
+    minutes: int
+    order_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The consumption page's figures (R1, R5, D15)."""
+
+    period: Period
+    monthly_granted: Minutes
+    monthly_posted: Minutes
+    addon_contracted_in_month: Minutes
+    addon_balance: Minutes
+    courtesy_balance: Minutes
+    overdraft: Minutes
+    held: Minutes
+    """Held by calls in progress, apart from used (D15)."""
+    renews_at: datetime
+
+    @property
+    def percent(self) -> int | None:
+        """Posted minutes of this month's pool / its size, truncated; None for a pool of 0 (shown as a dash)."""
+        return self.monthly_posted * 100 // self.monthly_granted if self.monthly_granted else None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One line of the call list (R10). In progress while `disposition` is None."""
+
+    call_id: str
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    direction: str
+    agent_id: int | None
+    dialled: str
+    number: str | None
+    disposition: Disposition | None
+    reason: Reason | None
+    q850: int | None
+    sip_code: int | None
+    billsec: Seconds
+    billed_minutes: Minutes
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One line of the append-only ledger."""
+
+    seq: int
+    at: datetime
+    kind: str
+    minutes: int
+    grant_kind: str
+    grant_period: Period | None
+    call_id: str | None
+    reference: str
+
+
+class MinutesAdministration(Protocol):
+    """Every write is idempotent by its order id; the same id with another size raises KeyReused."""
+
+    async def set_plan(self, order: Order) -> Period:
+        """Contract a monthly pool: up takes effect now, down next month (R12). Returns the period it applies from."""
+
+    async def add_addon(self, order: Order) -> None:
+        """An add-on pack, at once (R12, R4)."""
+
+    async def usage(self, company_id: int, at: datetime) -> Usage: ...
+
+    async def calls(
+        self, company_id: int, *, first_day: date | None = None, last_day: date | None = None, limit: int = 100
+    ) -> list[CallRow]:
+        """Newest first; days are the company's (R9), a call belongs to the day of its answer, else of its start (R8)."""
+
+    async def entries(self, company_id: int, *, call_id: str | None = None) -> list[EntryRow]: ...

@@ -1,0 +1,25 @@
+"""The observer port: metrics and logs wrap committed facts; rules do not know them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from callcontrol.domain.calls.state import Call
+from callcontrol.engine.ports.ledger import Cdr
+
+
+class Observer(Protocol):
+    def call_changed(self, before: Call | None, after: Call) -> None:
+        """A call moved (or appeared). Called after every decide that changed it."""
+
+    def call_closed(self, call: Call, cdr: Cdr) -> None:
+        """CDR and minutes are committed."""
+
+    def minutes_refused(self, reason: str) -> None:
+        """An authorisation was refused."""
+
+    def reconciled(self, source: str) -> None:
+        """Recovery dealt with a call: `adopted`, `cel`, `estimated`, `voided`."""
+
+    def orphan_reaped(self, kind: str) -> None:
+        """Something of ours without a call was removed: `channel`, `bridge`, `endpoint`."""
