@@ -126,3 +126,8 @@ class SetDeadline(Effect):
 
     deadline: Deadline
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CancelDeadline(Effect):
+    deadline: Deadline

@@ -125,3 +125,8 @@ class DeadlinePassed(Event):
 @dataclass(frozen=True, slots=True)
 class CallAdopted(Event):
     """The daemon came back and found this call living: timers, limits and extensions are to be set again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseFailed(Event):
+    """The ledger did not answer; nothing is lost, it is tried again (D11)."""

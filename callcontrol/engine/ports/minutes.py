@@ -88,7 +88,12 @@ class MinutesAdministration(Protocol):
     async def usage(self, company_id: int, at: datetime) -> Usage: ...
 
     async def calls(
-        self, company_id: int, *, first_day: date | None = None, last_day: date | None = None, limit: int = 100
+        self,
+        company_id: int,
+        *,
+        first_day: date | None = None,
+        last_day: date | None = None,
+        limit: int = 100,
     ) -> list[CallRow]:
         """Newest first; days are the company's (R9), a call belongs to the day of its answer, else of its start (R8)."""
 
