@@ -1,0 +1,20 @@
+"""The database: one MetaData, engines, migrations, the lock of the process that writes and its one writer.
+
+Rooms that store (ledger, directory) define their tables on `metadata`, write through `Writer.submit` and read
+through the asynchronous engine. Only this package and `ledger/` know a SQL dialect.
+"""
+
+from callcontrol.database.errors import DatabaseInUse, DatabaseNotMigrated, DatabaseUnavailable
+from callcontrol.database.metadata import metadata
+from callcontrol.database.schema import is_current, upgrade
+from callcontrol.database.types import UtcDateTime
+
+__all__ = [
+    "DatabaseInUse",
+    "DatabaseNotMigrated",
+    "DatabaseUnavailable",
+    "UtcDateTime",
+    "is_current",
+    "metadata",
+    "upgrade",
+]

@@ -1,0 +1,53 @@
+"""Bringing the schema up to date, and telling whether it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from callcontrol.database.engines import is_sqlite, sqlite_file, write_engine
+from callcontrol.database.errors import DatabaseUnavailable
+
+
+def upgrade(url: str | URL) -> None:
+    """Apply every migration that is missing, all in one transaction. Safe to repeat. Raises DatabaseUnavailable."""
+    config = _config()
+    engine = write_engine(url)
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise DatabaseUnavailable(str(error.orig)) from error
+    finally:
+        engine.dispose()
+
+
+def is_current(url: str | URL) -> bool:
+    """Whether the schema is exactly this version's. Raises DatabaseUnavailable."""
+    # Looking must not create the file, nor a folder's complaint about it.
+    if is_sqlite(url) and not sqlite_file(url).exists():
+        return False
+    engine = write_engine(url)
+    try:
+        with engine.connect() as connection:
+            applied = MigrationContext.configure(connection).get_current_heads()
+    except DBAPIError as error:
+        raise DatabaseUnavailable(str(error.orig)) from error
+    finally:
+        engine.dispose()
+    return set(applied) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations").replace("%", "%%"))
+    # Alembic splits lists of paths by this; without it, it warns.
+    config.set_main_option("path_separator", "os")
+    return config
