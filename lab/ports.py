@@ -1,0 +1,49 @@
+"""Free ports on the loopback address."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+LOOPBACK = "127.0.0.1"
+# Below the range from which Linux gives ports to outgoing connections (32768 up): those come and go under our feet.
+_LOWEST, _HIGHEST = 12000, 32000
+_random = random.SystemRandom()
+
+
+class NoFreePort(Exception):
+    """Nothing is free; the message is one line."""
+
+
+def is_free(port: int) -> bool:
+    """Both for TCP and for UDP."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                return False
+    return True
+
+
+def free_port(preferred: int | None = None) -> int:
+    """`preferred` when it is free, else any. Another process may still take it before it is bound."""
+    if preferred is not None and is_free(preferred):
+        return preferred
+    for _ in range(200):
+        port = _random.randrange(_LOWEST, _HIGHEST)
+        if is_free(port):
+            return port
+    raise NoFreePort(f"no free port between {_LOWEST} and {_HIGHEST} on {LOOPBACK}")
+
+
+def free_range(size: int) -> tuple[int, int]:
+    """First and last of `size` ports that look free. Asterisk tries the next port where one of a range is taken, so
+    two instances whose ranges meet do not fail."""
+    for _ in range(200):
+        first = _random.randrange(_LOWEST // 2, (_HIGHEST - size) // 2) * 2
+        if all(is_free(port) for port in range(first, first + size, max(1, size // 16))):
+            return first, first + size - 1
+    raise NoFreePort(f"no {size} free ports in a row between {_LOWEST} and {_HIGHEST} on {LOOPBACK}")

@@ -1,0 +1,54 @@
+"""Fixtures for tests against a real Asterisk (marker `live`)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from lab.asterisk import AsteriskInstance, AsteriskPrefix, find_prefix
+from lab.pbx import PbxInstance
+
+
+class PbxFactory(Protocol):
+    async def __call__(self, *, trunks: dict[str, str] | None = None, extra: dict[str, str] | None = None) -> PbxInstance:
+        """A started PBX of its own; ends with the test."""
+
+
+@pytest.fixture(scope="session")
+def asterisk_prefix() -> AsteriskPrefix:
+    """The Asterisk of this machine. No Asterisk is an error, not a skip: --fast leaves live tests out on purpose."""
+    return find_prefix()
+
+
+@pytest.fixture
+async def started() -> AsyncIterator[Callable[[AsteriskInstance], Awaitable[None]]]:
+    """Start an instance that ends with the test."""
+    instances: list[AsteriskInstance] = []
+
+    async def start(instance: AsteriskInstance) -> None:
+        instances.append(instance)
+        await instance.start()
+
+    yield start
+    for instance in reversed(instances):
+        await instance.stop()
+
+
+@pytest.fixture
+def pbx_factory(
+    asterisk_prefix: AsteriskPrefix, tmp_path: Path, started: Callable[[AsteriskInstance], Awaitable[None]]
+) -> PbxFactory:
+    count = 0
+
+    async def make(*, trunks: dict[str, str] | None = None, extra: dict[str, str] | None = None) -> PbxInstance:
+        nonlocal count
+        count += 1
+        name = f"pbx{count}"
+        pbx = PbxInstance(asterisk_prefix, tmp_path / name, name=name, trunks=trunks, extra=extra)
+        await started(pbx)
+        return pbx
+
+    return make
