@@ -23,3 +23,16 @@ class Observer(Protocol):
 
     def orphan_reaped(self, kind: str) -> None:
         """Something of ours without a call was removed: `channel`, `bridge`, `endpoint`."""
+
+
+class AriObserver(Protocol):
+    """What the ARI room tells the metrics. Labels come from closed sets: routes are templates, never ids."""
+
+    def ari_connected(self, connected: bool) -> None:
+        """The session went live (reconciled, events flowing), or it was lost."""
+
+    def ari_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A REST request ended; `route` such as `/channels/{id}/dial`; status 0: no answer."""
+
+    def ari_event(self, event_type: str, lag_s: float) -> None:
+        """An event was read; `lag_s` from Asterisk's timestamp to our reading of it."""
