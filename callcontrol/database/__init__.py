@@ -4,17 +4,24 @@ Rooms that store (ledger, directory) define their tables on `metadata`, write th
 through the asynchronous engine. Only this package and `ledger/` know a SQL dialect.
 """
 
+from callcontrol.database.access import Database, open_database
 from callcontrol.database.errors import DatabaseInUse, DatabaseNotMigrated, DatabaseUnavailable
+from callcontrol.database.lock import DatabaseLock
 from callcontrol.database.metadata import metadata
 from callcontrol.database.schema import is_current, upgrade
 from callcontrol.database.types import UtcDateTime
+from callcontrol.database.writer import Writer
 
 __all__ = [
+    "Database",
     "DatabaseInUse",
+    "DatabaseLock",
     "DatabaseNotMigrated",
     "DatabaseUnavailable",
     "UtcDateTime",
+    "Writer",
     "is_current",
     "metadata",
+    "open_database",
     "upgrade",
 ]

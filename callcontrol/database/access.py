@@ -1,0 +1,57 @@
+"""The open database of one process: its lock, its writer and its readers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcontrol.database.engines import is_sqlite, read_engine
+from callcontrol.database.errors import DatabaseNotMigrated, DatabaseUnavailable
+from callcontrol.database.lock import DatabaseLock
+from callcontrol.database.schema import is_current
+from callcontrol.database.writer import Writer
+
+
+class Database:
+    """What the rooms that store are given: `writer.submit(operation)` to write, `reading()` to read."""
+
+    def __init__(self, url: str | URL, *, on_commit: Callable[[float, int], None] | None = None) -> None:
+        self.writer = Writer(url, on_commit=on_commit)
+        self._readers = read_engine(url)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a read transaction: everything read in it is of one moment. Raises DatabaseUnavailable."""
+        try:
+            async with self._readers.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise DatabaseUnavailable(str(error.orig)) from error
+
+    async def close(self) -> None:
+        await self.writer.close()
+        await self._readers.dispose()
+
+
+@asynccontextmanager
+async def open_database(
+    url: str | URL, *, on_commit: Callable[[float, int], None] | None = None
+) -> AsyncIterator[Database]:
+    """Own the database until the end of the block.
+
+    Raises DatabaseInUse (another process owns it), DatabaseNotMigrated, DatabaseUnavailable.
+    """
+    with DatabaseLock(url) if is_sqlite(url) else nullcontext():
+        if not await asyncio.to_thread(is_current, url):
+            raise DatabaseNotMigrated("the database is missing or of another version: run `callcontrol migrate`")
+        database = Database(url, on_commit=on_commit)
+        database.writer.start()
+        try:
+            yield database
+        finally:
+            await database.close()
