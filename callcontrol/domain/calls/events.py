@@ -80,6 +80,8 @@ class LegGone(Event):
     q850: int | None = None
     sip_code: int | None = None
     estimated: bool = False
+    pbx_restarted: bool = False
+    """Asterisk itself went down with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,9 @@ def hang_up(call: Call, event: Event) -> Moved:
         call, reason = replace(call, agent=_GONE), Reason.AGENT_HUNG_UP
     else:
         call, reason = replace(call, customer=_GONE), Reason.CUSTOMER_HUNG_UP
-    if call.billable:
+    if event.pbx_restarted:
+        reason = Reason.PBX_RESTARTED
+    elif call.billable:
         # Asterisk's own limit looks like a normal hang-up (cause 16): the reason is ours to remember.
         second = timedelta(seconds=1)
         if call.last_minute and event.at >= _hold_ends_at(call) - second:
@@ -263,7 +265,7 @@ def hang_up_again(call: Call, event: Event) -> Moved:
 
 
 def retry_close_later(call: Call, event: Event) -> Moved:
-    return call, (do.SetDeadline(Deadline.CLOSE, _after(event.at, call.timing.extend_retry_s)),)
+    return call, (do.SetDeadline(Deadline.CLOSE, _after(event.at, call.timing.close_retry_s)),)
 
 
 def close_again(call: Call, event: Event) -> Moved:
@@ -358,10 +360,16 @@ def _announce(call: Call, now: datetime, reason: Reason, q850: int | None = None
     """Never silence: an announcement in early media, then the SIP response that says the same."""
     told = AGENT_ANSWERS[reason]
     call = _finish(call, now, told.disposition, reason, q850 if q850 is not None else told.q850, sip_code)
-    media = told.announcement if told.announcement.startswith("tone:") else f"sound:callcontrol/{told.announcement}"
+    is_tone = told.announcement.startswith("tone:")
+    # A sound ends by itself; a tone ends when we say so.
+    limit_s = call.timing.tone_s if is_tone else call.timing.announcement_timeout_s
     return replace(call, phase=Phase.ANNOUNCING), (
-        do.Announce(call.agent_channel, call.announcement, media),
-        do.SetDeadline(Deadline.ANNOUNCEMENT, _after(now, call.timing.announcement_timeout_s)),
+        do.Announce(
+            call.agent_channel,
+            call.announcement,
+            told.announcement if is_tone else f"sound:callcontrol/{told.announcement}",
+        ),
+        do.SetDeadline(Deadline.ANNOUNCEMENT, _after(now, limit_s)),
     )
 
 

@@ -48,8 +48,10 @@ class Timing:
     setup_timeout_s: float = 5.0
     ring_timeout_s: int = 60
     announcement_timeout_s: float = 8.0
+    tone_s: float = 4.0
     hangup_timeout_s: float = 5.0
     close_timeout_s: float = 10.0
+    close_retry_s: float = 2.0
     extend_lead_s: int = 65
     extend_retry_s: int = 5
     grace_s: int = 600

@@ -133,6 +133,10 @@ IGNORED: dict[tuple[Phase, type[Event]], str] = {
     **{(phase, ev.HoldExtended): _LATE for phase in (_Z,)},
     **{(phase, ev.ExtensionFailed): _LATE for phase in (_E, _C, _Z)},
     **{(phase, ev.AnnouncementFinished): _LATE for phase in (_E, _C, _Z)},
+    **{
+        (phase, ev.CallAdopted): "its own deadline runs and nothing has to be set again"
+        for phase in (_A, _N, _E, _C, _Z)
+    },
     (_Z, ev.CallClosed): _AGAIN,
     (_Z, ev.CloseFailed): _LATE,
 }

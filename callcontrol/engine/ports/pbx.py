@@ -67,6 +67,11 @@ class ChannelEntered(PbxEvent):
     name: str
     app_args: tuple[str, ...]
 
+    @property
+    def endpoint(self) -> str:
+        """`PJSIP/1001-0000002a` -> `1001`: the endpoint Asterisk authenticated, which a From header cannot forge."""
+        return self.name.partition("/")[2].rpartition("-")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelLeft(PbxEvent):

@@ -1,0 +1,129 @@
+"""Runs one call: one writer, its deadlines, its lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from callcontrol.domain.calls import effects as do
+from callcontrol.domain.calls import events as ev
+from callcontrol.domain.calls.effects import Effect
+from callcontrol.domain.calls.events import Deadline, Event
+from callcontrol.domain.calls.state import Call, Phase
+from callcontrol.domain.calls.table import DEADLINES, IllegalEvent, decide
+from callcontrol.engine.lane import Lane
+from callcontrol.engine.money import LEDGER_EFFECTS, Money
+from callcontrol.engine.ports.clock import Timer
+from callcontrol.engine.switching import Switching
+from callcontrol.engine.world import World
+
+log = structlog.get_logger(__name__)
+
+
+class CallRunner:
+    """The mailbox of a call. Events are decided one at a time, in the order they were delivered."""
+
+    def __init__(self, world: World, call: Call, on_ended: Callable[[CallRunner], None]) -> None:
+        self.call = call
+        self._world = world
+        self._on_ended = on_ended
+        self._mailbox: deque[Event] = deque()
+        self._deciding = False
+        self._timers: dict[Deadline, Timer] = {}
+        self._money = Money(world, self.deliver)
+        self._switching = Switching(world, self.deliver)
+        self._ledger_lane = Lane(f"ledger {call.call_id}", self._wake)
+        self._pbx_lane = Lane(f"pbx {call.call_id}", self._wake)
+        self._waiters: list[asyncio.Future[None]] = []
+        world.observer.call_changed(None, call)
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is under way for this call: it could be left to Asterisk and taken up again (drain)."""
+        resting = self.call.phase in (Phase.DIALLING, Phase.RINGING, Phase.TALKING, Phase.ENDED)
+        return resting and self._ledger_lane.idle and self._pbx_lane.idle
+
+    def deliver(self, event: Event) -> None:
+        """Put a fact into the mailbox and decide whatever is in it. Never blocks, never raises."""
+        self._mailbox.append(event)
+        if self._deciding:
+            return
+        self._deciding = True
+        try:
+            while self._mailbox:
+                self._decide(self._mailbox.popleft())
+        finally:
+            self._deciding = False
+
+    async def rest(self) -> None:
+        """Wait until the call is settled."""
+        while not self.settled:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def stop(self) -> None:
+        """Let go of the call without touching it: the process ends, Asterisk's limits hold, recovery adopts it."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._ledger_lane.abandon()
+        self._pbx_lane.abandon()
+
+    def _decide(self, event: Event) -> None:
+        before = self.call
+        try:
+            self.call, effects = decide(before, event)
+        except IllegalEvent as error:
+            log.error("call.illegal_event", call_id=before.call_id, error=str(error))
+            return
+        if self.call.phase is not before.phase:
+            self._cancel_timers_except(DEADLINES[self.call.phase])
+        if self.call != before:
+            self._world.observer.call_changed(before, self.call)
+        for effect in effects:
+            self._start(effect)
+        self._wake()
+        if self.call.phase is Phase.ENDED and before.phase is not Phase.ENDED:
+            self._on_ended(self)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _start(self, effect: Effect) -> None:
+        match effect:
+            case do.SetDeadline(deadline, at):
+                self._cancel_timer(deadline)
+                self._timers[deadline] = self._world.clock.call_at(at, partial(self._pass, deadline))
+            case do.CancelDeadline(deadline):
+                self._cancel_timer(deadline)
+            case _ if isinstance(effect, LEDGER_EFFECTS):
+                self._ledger_lane.put(partial(self._run_money, effect))
+            case _:
+                self._pbx_lane.put(partial(self._run_switching, effect))
+
+    async def _run_money(self, effect: Effect) -> None:
+        await self._money.run(effect, self.call)
+
+    async def _run_switching(self, effect: Effect) -> None:
+        await self._switching.run(effect, self.call)
+
+    def _pass(self, deadline: Deadline) -> None:
+        self._timers.pop(deadline, None)
+        self.deliver(ev.DeadlinePassed(self._world.clock.now(), deadline))
+
+    def _cancel_timer(self, deadline: Deadline) -> None:
+        timer = self._timers.pop(deadline, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _cancel_timers_except(self, kept: frozenset[Deadline]) -> None:
+        for deadline in [d for d in self._timers if d not in kept]:
+            self._cancel_timer(deadline)
