@@ -1,0 +1,99 @@
+"""Companies in the database, and who their call lists speak of."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from callcontrol.directory.access import Access
+from callcontrol.directory.tables import agents, companies, contacts, users
+from callcontrol.engine.admin.errors import conflict, not_found
+from callcontrol.engine.admin.store import Changes, NewCompany, People
+from callcontrol.engine.admin.views import CompanyView
+
+_FIELDS = tuple(name for name in CompanyView.__struct_fields__)
+_COLUMNS = tuple(companies.c[name] for name in _FIELDS)
+
+
+def company_id(connection: Connection, slug: str) -> int:
+    """Raises AdminError (not found)."""
+    found: int | None = connection.scalar(select(companies.c.id).where(companies.c.slug == slug))
+    if found is None:
+        raise not_found(f"there is no company {slug!r}: `callcontrol company list` shows them")
+    return found
+
+
+def _view(row: Row[*tuple[Any, ...]]) -> CompanyView:
+    return CompanyView(**row._mapping)
+
+
+def _get(connection: Connection, slug: str) -> CompanyView:
+    found = company_id(connection, slug)
+    return _view(connection.execute(select(*_COLUMNS).where(companies.c.id == found)).one())
+
+
+class SqlCompanies(Access):
+    """Implements engine.admin.store.CompanyStore."""
+
+    async def add_company(self, new: NewCompany, at: datetime) -> CompanyView:
+        def add(connection: Connection) -> CompanyView:
+            if connection.scalar(select(companies.c.id).where(companies.c.slug == new.slug)) is not None:
+                raise conflict(f"there is a company {new.slug!r} already: give another --slug")
+            connection.execute(insert(companies).values(created_at=at, **asdict(new)))
+            return _get(connection, new.slug)
+
+        return await self._write(add)
+
+    async def companies(self) -> list[CompanyView]:
+        query = select(*_COLUMNS).order_by(companies.c.slug)
+        return await self._read(lambda connection: [_view(row) for row in connection.execute(query)])
+
+    async def company(self, slug: str) -> CompanyView:
+        return await self._read(lambda connection: _get(connection, slug))
+
+    async def change_company(self, slug: str, changes: Changes) -> CompanyView:
+        def change(connection: Connection) -> CompanyView:
+            found = company_id(connection, slug)
+            connection.execute(update(companies).where(companies.c.id == found).values(**changes))
+            return _get(connection, slug)
+
+        return await self._write(change)
+
+    async def remove_company(self, slug: str) -> None:
+        def remove(connection: Connection) -> None:
+            found = company_id(connection, slug)
+            connection.execute(delete(companies).where(companies.c.id == found))
+
+        await self._write(
+            remove,
+            in_use=f"company {slug!r} has calls or minutes in the ledger, which are never lost: "
+            f"block it with `callcontrol company set {slug} --blocked`",
+        )
+
+    async def people(self, company_id: int) -> People:
+        users_name = (
+            select(users.c.name)
+            .where(
+                users.c.company_id == agents.c.company_id,
+                users.c.email == agents.c.email,
+                users.c.removed_at.is_(None),
+            )
+            .scalar_subquery()
+        )
+        named = select(agents.c.id, agents.c.extension, agents.c.name, users_name.label("user")).where(
+            agents.c.company_id == company_id
+        )
+        known = select(contacts.c.number, contacts.c.name, contacts.c.contact_company).where(
+            contacts.c.company_id == company_id
+        )
+
+        def read(connection: Connection) -> People:
+            return People(
+                agents={row.id: (row.extension, row.user or row.name) for row in connection.execute(named)},
+                contacts={row.number: (row.name, row.contact_company) for row in connection.execute(known)},
+            )
+
+        return await self._read(read)

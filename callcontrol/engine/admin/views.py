@@ -1,0 +1,153 @@
+"""What administration answers: one struct per thing, JSON-able by msgspec, the same for CLI, socket and API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class CompanyView(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    slug: str
+    """Unique; used in MQTT topics and as the company's name in commands; never changes."""
+    name: str
+    time_zone: str
+    """IANA name."""
+    area_code: str
+    """DDD, two digits."""
+    blocked: bool
+    max_call_minutes: int
+    bill_inbound: bool
+    auto_answer: bool
+    recording: bool
+    exhaustion_policy: str
+    """D4: `cut` or `finish`."""
+    allowed_kinds: list[str]
+    """Kinds of destination beyond the default (D14): `premium`, `international`."""
+
+
+class UserView(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    company: str | None
+    """Slug; None for an operator."""
+    email: str
+    name: str
+    role: str
+    rights: list[str]
+
+
+class AgentView(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    company: str
+    extension: str
+    sip_username: str
+    name: str
+    email: str | None
+
+
+class AgentTokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """The only view with a token in it; making one is audited."""
+
+    company: str
+    extension: str
+    sip_username: str
+    token: str
+
+
+class TrunkView(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    endpoint: str
+    number_format: str
+    """`e164`, `digits` or `national`."""
+    is_default: bool
+
+
+class DidView(msgspec.Struct, frozen=True, kw_only=True):
+    number: str
+    company: str
+    extension: str | None
+    """The agent it rings; None while it has no destination."""
+
+
+class OriginNumberView(msgspec.Struct, frozen=True, kw_only=True):
+    company: str
+    number: str
+    is_current: bool
+
+
+class ContactView(msgspec.Struct, frozen=True, kw_only=True):
+    company: str
+    number: str
+    name: str
+    contact_company: str
+
+
+class UsageView(msgspec.Struct, frozen=True, kw_only=True):
+    """R1, R5, D15. Minutes throughout."""
+
+    company: str
+    period: str
+    """`YYYY-MM` in the company's time zone."""
+    monthly_granted: int
+    monthly_posted: int
+    percent: int | None
+    """None for a pool of 0, shown as a dash."""
+    addon_contracted_in_month: int
+    addon_balance: int
+    courtesy_balance: int
+    overdraft: int
+    held: int
+    renews_at: datetime
+
+
+class CallView(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the call list (R10)."""
+
+    call_id: str
+    started_at: datetime
+    """With the company's offset from UTC."""
+    answered_at: datetime | None
+    ended_at: datetime | None
+    direction: str
+    status: str
+    """The word of R10, in Portuguese."""
+    disposition: str | None
+    reason: str | None
+    q850: int | None
+    sip_code: int | None
+    dialled: str
+    number: str | None
+    contact: str | None
+    contact_company: str | None
+    extension: str | None
+    user: str | None
+    """The user's name, else the agent's."""
+    billsec: int
+    billed_minutes: int
+    estimated: bool
+
+
+class EntryView(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the ledger. Minutes."""
+
+    seq: int
+    at: datetime
+    kind: str
+    minutes: int
+    grant_kind: str
+    grant_period: str | None
+    call_id: str | None
+    reference: str
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    company: str
+    order_id: str
+    minutes: int
+    applies_from: str
+    """The month (`YYYY-MM`) from which it counts (R12)."""
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    removed: str
