@@ -40,6 +40,7 @@ class Engine:
         self.world = world
         self.reconciled = False
         """Connected, and every call that lived or died meanwhile is dealt with or being settled."""
+        self.asterisk_started_at: datetime | None = None
         self._runners: dict[str, CallRunner] = {}
         self._call_of_channel: dict[str, str] = {}
         self._draining = False
@@ -49,6 +50,7 @@ class Engine:
     # PbxListener
 
     async def on_connected(self, snapshot: PbxSnapshot) -> None:
+        self.asterisk_started_at = snapshot.asterisk_started_at
         await self._recovery.reconcile(snapshot)
         self.reconciled = True
 

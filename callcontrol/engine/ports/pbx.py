@@ -111,13 +111,16 @@ class PbxListener(Protocol):
     """The engine, as the PBX session sees it. Called in the event loop's thread, never concurrently."""
 
     async def on_connected(self, snapshot: PbxSnapshot) -> None:
-        """Reconcile with what lives. Events that arrive meanwhile are buffered and delivered after it returns."""
+        """Reconcile with what lives. Events that arrive meanwhile are buffered and delivered after it returns; some
+        may tell what the snapshot shows already. Cancelled when the connection is lost meanwhile: it must be
+        repeatable. An exception gives the connection up, and a new one begins with a new snapshot."""
 
     def on_event(self, event: PbxEvent) -> None:
         """One event, in Asterisk's order. Must not block."""
 
     def on_disconnected(self) -> None:
-        """The connection is lost: calls go on in Asterisk, events are lost until the next on_connected."""
+        """The connection is lost: calls go on in Asterisk, events are lost until the next on_connected. Exactly once
+        after each on_connected, whether that one returned, raised or was cancelled."""
 
 
 class Pbx(Protocol):
