@@ -241,7 +241,9 @@ def test_times_are_exact_and_nothing_else_is_a_time() -> None:
 
 def test_a_row_of_asterisk_22_10_1() -> None:
     captured = (
-        b'"HANGUP","1795313021.424810","cc-01K-customer","pbx-1795313019.4","PJSIP/carrier-00000003","AppDial2",'
-        b'"(Outgoing Line)","","{""hangupcause"":16,""hangupsource"":""PJSIP/carrier-00000003"",""dialstatus"":""""}"'
+        b'"HANGUP","1795312708.376247","cc-TEST2-customer","cc-TEST2-customer","Local/190@callcontrol-agents-00000001;1",'
+        b'"AppDial2","(Outgoing Line)","","{""hangupcause"":17,""hangupsource"":"""",""dialstatus"":""""}"'
     )
-    assert parse(captured) == Row("HANGUP", parse_time("1795313021.424810") or T0, "cc-01K-customer", 16)
+    assert parse(captured) == Row(
+        "HANGUP", datetime(2026, 11, 22, 1, 58, 28, 376247, tzinfo=UTC), "cc-TEST2-customer", 17
+    )
