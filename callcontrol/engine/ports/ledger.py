@@ -68,6 +68,8 @@ class CallClosing:
     """Bill at most what was held: we cut it (D4)."""
     estimated: bool
     """The end is the last time it was seen (D6)."""
+    billable: bool = True
+    """For a call that `authorise` never stored (D16: an emergency call that did not wait for the ledger)."""
 
 
 @dataclass(frozen=True, slots=True)

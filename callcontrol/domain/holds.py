@@ -1,0 +1,55 @@
+"""Holds: claims of legs on the company's minutes as a whole, and how many more can be met (D1, D2).
+
+A claim is of a month: that of the leg's answer, or of its start while it is not answered. A claim of November may use
+what is left of November's pool, December's pool once there is one, and everything that never expires; a claim of
+December not November's pool. What later claims may use, earlier ones may use too, so the claims can all be
+met exactly if, for each month, the claims of it and later ones fit into the pools of it and later ones plus the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from callcontrol.domain.grants import Grant, GrantKind
+from callcontrol.domain.minutes import Period
+
+RICH_PER_LEG = 10
+"""A company is rich while more free minutes than this are there for each of its open legs."""
+BLOCK_MINUTES = 5
+"""What a leg of a rich company is given at a time: fewer commits. Near the end each minute is asked for."""
+
+
+def free_minutes(claims: Mapping[Period, int], grants: Iterable[Grant], claimed_in: Period) -> int:
+    """How many more minutes a leg may claim in this month with every open claim still met; negative: some are not.
+
+    `claims` are the minutes held by open legs, by the month of the claim; `grants` all that have something unposted.
+    """
+    pools: dict[Period, int] = {}
+    lasting = 0
+    for grant in grants:
+        if grant.kind is GrantKind.MONTHLY:
+            pools[grant.period] = pools.get(grant.period, 0) + grant.unposted
+        elif grant.kind is not GrantKind.OVERDRAFT:
+            lasting += grant.unposted
+    # A new claim of this month weighs on the balance of this month and of every earlier one.
+    months = {period for period in (*claims, *pools, claimed_in) if period <= claimed_in}
+    return min(lasting + _since(pools, month) - _since(claims, month) for month in months)
+
+
+def shortfall(claims: Mapping[Period, int], grants: Iterable[Grant]) -> int:
+    """Minutes of open claims that could not be met; 0 unless minutes were talked beyond a hold (D5)."""
+    known = list(grants)
+    return max([0, *(-free_minutes(claims, known, month) for month in claims)])
+
+
+def extended_to(held: int, until_minute: int, free: int, open_legs: int) -> int | None:
+    """Minutes the leg shall hold in all: at least `until_minute`, a block while the company is rich; None: too few."""
+    if until_minute - held > free:
+        return None
+    if free > RICH_PER_LEG * open_legs:
+        return max(until_minute, held + BLOCK_MINUTES)
+    return max(until_minute, held)
+
+
+def _since(minutes: Mapping[Period, int], month: Period) -> int:
+    return sum(count for period, count in minutes.items() if period >= month)

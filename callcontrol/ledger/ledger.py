@@ -1,0 +1,96 @@
+"""The ledger port on SQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcontrol.database import Database, DatabaseUnavailable, UtcDateTime
+from callcontrol.engine.ports.ledger import (
+    CallClosing,
+    CallOpening,
+    Cdr,
+    Hold,
+    LedgerUnavailable,
+    NodeMark,
+    OpenCall,
+)
+from callcontrol.ledger import authorisation, calls, settlement
+from callcontrol.ledger.authorisation import NothingLeft
+from callcontrol.ledger.open_calls import OPEN_CALLS, open_call
+from callcontrol.ledger.tables import accounts, nodes
+
+T = TypeVar("T")
+
+_MARK_ALIVE = text(
+    "INSERT INTO nodes (node, alive_at, asterisk_started_at) VALUES (:node, :alive_at, :asterisk_started_at)"
+    " ON CONFLICT (node) DO UPDATE SET alive_at = excluded.alive_at,"
+    " asterisk_started_at = coalesce(excluded.asterisk_started_at, nodes.asterisk_started_at)"
+).bindparams(bindparam("alive_at", type_=UtcDateTime), bindparam("asterisk_started_at", type_=UtcDateTime))
+_LAST_MARK = select(nodes.c.alive_at, nodes.c.asterisk_started_at).where(nodes.c.node == bindparam("node"))
+_HELD_TOTAL = select(func.coalesce(func.sum(accounts.c.held), 0))
+
+
+class SqlLedger:
+    """Implements callcontrol.engine.ports.ledger.Ledger. Writes go through the one writer, reads beside it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def authorise(self, opening: CallOpening) -> Hold | None:
+        try:
+            return await self._write(lambda connection: authorisation.authorise(connection, opening))
+        except NothingLeft:
+            return None
+
+    async def record_answer(self, call_id: str, answered_at: datetime) -> None:
+        await self._write(lambda connection: calls.record_answer(connection, call_id, answered_at))
+
+    async def extend(self, call_id: str, until_minute: int, at: datetime) -> Hold | None:
+        try:
+            return await self._write(lambda connection: authorisation.extend(connection, call_id, until_minute, at))
+        except NothingLeft:
+            return None
+
+    async def close(self, closing: CallClosing) -> Cdr:
+        return await self._write(lambda connection: settlement.close(connection, closing))
+
+    async def open_calls(self, node: str) -> list[OpenCall]:
+        async with self._reading() as connection:
+            return [open_call(row) for row in await connection.execute(OPEN_CALLS, {"node": node})]
+
+    async def mark_alive(self, node: str, mark: NodeMark) -> None:
+        parameters = {
+            "node": node,
+            "alive_at": mark.alive_at,
+            "asterisk_started_at": mark.asterisk_started_at,
+        }
+        await self._write(lambda connection: connection.execute(_MARK_ALIVE, parameters) and None)
+
+    async def last_mark(self, node: str) -> NodeMark | None:
+        async with self._reading() as connection:
+            row = (await connection.execute(_LAST_MARK, {"node": node})).one_or_none()
+        return NodeMark(row.alive_at, row.asterisk_started_at) if row else None
+
+    async def held_total(self) -> int:
+        async with self._reading() as connection:
+            return int((await connection.execute(_HELD_TOTAL)).scalar_one())
+
+    async def _write(self, operation: Callable[[Connection], T]) -> T:
+        try:
+            return await self._database.writer.submit(operation)
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._database.reading() as connection:
+                yield connection
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error

@@ -1,0 +1,224 @@
+"""The ledger's tables: accounts, grants, holds, entries, operations; calls and their legs; nodes.
+
+All minutes are whole minutes, all instants UTC, all periods `YYYY-MM` of the company's time zone.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from callcontrol.database import UtcDateTime, metadata
+
+
+def _company(*, nullable: bool = False, primary_key: bool = False) -> Column[int]:
+    return Column("company_id", Integer, ForeignKey("companies.id"), nullable=nullable, primary_key=primary_key)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _company(primary_key=True),
+    Column("held", Integer, nullable=False),
+    Column("next_seq", Integer, nullable=False),
+    Column("renewed_through", Text),
+    CheckConstraint("held >= 0", name="held"),
+    CheckConstraint("next_seq >= 1", name="next_seq"),
+)
+"""A company's row, made at its first use: who changes anything of a company's minutes locks it first.
+
+`renewed_through`: the last month whose monthly grant exists.
+"""
+
+plan_versions = Table(
+    "plan_versions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _company(),
+    Column("from_period", Text, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("operation_key", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    UniqueConstraint("operation_key"),
+    CheckConstraint("minutes >= 0", name="minutes"),
+    Index(None, "company_id"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _company(),
+    Column("kind", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("granted", Integer, nullable=False),
+    Column("posted", Integer, nullable=False),
+    Column("source_ref", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("company_id", "source_ref"),
+    CheckConstraint("kind IN ('monthly', 'courtesy', 'addon', 'overdraft')", name="kind"),
+    CheckConstraint("posted >= 0 AND posted <= granted", name="posted"),
+    Index(
+        "uq_grants_one_per_period",
+        "company_id",
+        "kind",
+        "period",
+        unique=True,
+        sqlite_where=text("kind IN ('monthly', 'overdraft')"),
+        postgresql_where=text("kind IN ('monthly', 'overdraft')"),
+    ),
+    Index(
+        "ix_grants_unposted",
+        "company_id",
+        sqlite_where=text("posted < granted"),
+        postgresql_where=text("posted < granted"),
+    ),
+)
+"""Where minutes come from. `posted` and, for a pool raised or an overdraft, `granted` grow; nothing else changes.
+
+`period`: the month of a monthly grant; for the others the month they were given in.
+"""
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    _company(nullable=True),
+    Column("agent_id", Integer),
+    Column("user_id", Integer),
+    Column("node", Text, nullable=False),
+    Column("sip_username", Text, nullable=False),
+    Column("agent_channel", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("dialled", Text, nullable=False),
+    Column("number", Text),
+    Column("dial_string", Text),
+    Column("trunk", Text),
+    Column("caller_id", Text),
+    Column("billable", Boolean, nullable=False),
+    Column("max_call_s", Integer),
+    Column("time_zone", Text),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("rang_at", UtcDateTime),
+    Column("answered_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("listed_at", UtcDateTime, nullable=False),
+    Column("disposition", Text),
+    Column("reason", Text),
+    Column("q850", Integer),
+    Column("sip_code", Integer),
+    Column("billsec", Integer, nullable=False),
+    Column("billed_minutes", Integer, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    CheckConstraint("billsec >= 0 AND billed_minutes >= 0", name="billed"),
+    CheckConstraint("(disposition IS NULL) = (ended_at IS NULL)", name="closed"),
+    Index(None, "company_id", "listed_at", "call_id"),
+    Index(
+        "ix_calls_open",
+        "node",
+        sqlite_where=text("disposition IS NULL"),
+        postgresql_where=text("disposition IS NULL"),
+    ),
+)
+"""Calls, and from their end on (`disposition`) their CDR. `listed_at`: the instant a call is listed by, R8: its answer,
+else its start. The terms are those decided before dialling, so that an open call can be taken up after a crash; a call
+refused before it was dialled has none. Agents and users are named by id without a reference: the CDR outlives them."""
+
+legs = Table(
+    "legs",
+    metadata,
+    Column("leg_id", Text, primary_key=True),
+    Column("call_id", Text, ForeignKey("calls.call_id"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("answered_at", UtcDateTime),
+    Column("billsec", Integer, nullable=False),
+    Column("billed_minutes", Integer, nullable=False),
+    Column("outcome", Text),
+    CheckConstraint("billsec >= 0 AND billed_minutes >= 0", name="billed"),
+    CheckConstraint("outcome IN ('posted', 'voided')", name="outcome"),
+    Index(None, "call_id"),
+)
+"""The called parties' legs: what is billed, each rounded by itself (R7, D8). `outcome`: null while it is open."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("leg_id", Text, ForeignKey("legs.leg_id"), nullable=False),
+    Column("period", Text, nullable=False),
+    _company(),
+    Column("minutes", Integer, nullable=False),
+    PrimaryKeyConstraint("leg_id", "period"),
+    CheckConstraint("minutes > 0", name="minutes"),
+    Index(None, "company_id"),
+)
+"""The open claims, by the month they are of. A leg has two only if it was answered after midnight of day 1 in a month
+that had nothing to move its first minute to."""
+
+hold_trail = Table(
+    "hold_trail",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _company(),
+    Column("leg_id", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("operation_key", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint("minutes <> 0", name="minutes"),
+    Index(None, "leg_id"),
+)
+"""Append-only: every minute held (+) and released (-), with the operation that did it."""
+
+entries = Table(
+    "entries",
+    metadata,
+    _company(),
+    Column("seq", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("grant_id", Integer, ForeignKey("grants.id"), nullable=False),
+    Column("call_id", Text, ForeignKey("calls.call_id")),
+    Column("leg_id", Text, ForeignKey("legs.leg_id")),
+    Column("operation_key", Text, nullable=False),
+    PrimaryKeyConstraint("company_id", "seq"),
+    CheckConstraint("kind IN ('grant', 'raise', 'grace', 'post')", name="kind"),
+    CheckConstraint("minutes >= 0", name="minutes"),
+    CheckConstraint("seq >= 1", name="seq"),
+    Index(None, "call_id"),
+)
+"""The ledger itself, append-only, numbered per company without gaps.
+
+`grant`, `raise` (a plan up) and `grace` (an overdraft for minutes nothing was left for, D5) add to what a grant has;
+`post` takes from it.
+"""
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("identity_hash", Text, nullable=False),
+    Column("result", Text),
+    Column("at", UtcDateTime, nullable=False),
+)
+"""What has been done, by a key that a repetition has again; `result` is null only inside the transaction."""
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("alive_at", UtcDateTime, nullable=False),
+    Column("asterisk_started_at", UtcDateTime),
+)
+"""The last sign of life of each daemon."""
