@@ -67,7 +67,9 @@ def _prefix_at(root: Path) -> AsteriskPrefix:
     """The Asterisk unpacked or installed under `root`. Raises NoAsterisk."""
     root = root.absolute()
     program = next((p for p in (root / "usr/sbin/asterisk", root / "sbin/asterisk") if p.exists()), None)
-    modules = next(iter(sorted(root.glob("**/lib/**/asterisk/modules") if root != Path("/") else _system_modules())), None)
+    modules = next(
+        iter(sorted(root.glob("**/lib/**/asterisk/modules") if root != Path("/") else _system_modules())), None
+    )
     base = program.parent.parent if program else root
     data = next((p for p in (base / "share/asterisk", root / "var/lib/asterisk") if (p / "sounds").exists()), None)
     if program is None or modules is None or data is None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from lab.asterisk import AsteriskInstance, AsteriskPrefix, find_prefix
+from lab.carrier import CarrierInstance
 from lab.pbx import PbxInstance
+from lab.phone import PhoneAccount
 
 
 class PbxFactory(Protocol):
-    async def __call__(self, *, trunks: dict[str, str] | None = None, extra: dict[str, str] | None = None) -> PbxInstance:
+    async def __call__(
+        self, *, trunks: dict[str, str] | None = None, extra: dict[str, str] | None = None
+    ) -> PbxInstance:
         """A started PBX of its own; ends with the test."""
+
+
+class FieldFactory(Protocol):
+    async def __call__(
+        self, *, phones: Iterable[PhoneAccount] = (), extra: dict[str, str] | None = None
+    ) -> tuple[PbxInstance, CarrierInstance]:
+        """A started PBX whose trunk `carrier` leads to a started carrier; phones register at the PBX when it knows them."""
 
 
 @pytest.fixture(scope="session")
@@ -50,5 +61,22 @@ def pbx_factory(
         pbx = PbxInstance(asterisk_prefix, tmp_path / name, name=name, trunks=trunks, extra=extra)
         await started(pbx)
         return pbx
+
+    return make
+
+
+@pytest.fixture
+def field_factory(
+    asterisk_prefix: AsteriskPrefix, tmp_path: Path, started: Callable[[AsteriskInstance], Awaitable[None]]
+) -> FieldFactory:
+    async def make(
+        *, phones: Iterable[PhoneAccount] = (), extra: dict[str, str] | None = None
+    ) -> tuple[PbxInstance, CarrierInstance]:
+        carrier = CarrierInstance(asterisk_prefix, tmp_path / "carrier", phones=phones)
+        pbx = PbxInstance(asterisk_prefix, tmp_path / "pbx", trunks={"carrier": carrier.sip_address}, extra=extra)
+        carrier.pbx_address = pbx.sip_address
+        await started(pbx)
+        await started(carrier)
+        return pbx, carrier
 
     return make
