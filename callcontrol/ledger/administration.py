@@ -1,0 +1,58 @@
+"""The minutes port for people, on SQL."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from callcontrol.database import Database, DatabaseUnavailable
+from callcontrol.domain.minutes import Period
+from callcontrol.engine.ports.ledger import LedgerUnavailable
+from callcontrol.engine.ports.minutes import CallRow, EntryRow, Order, Usage
+from callcontrol.ledger import orders, reports
+
+
+class SqlMinutesAdministration:
+    """Implements callcontrol.engine.ports.minutes.MinutesAdministration. Raises LedgerUnavailable, and for orders
+    KeyReused, ValueError (a size that cannot be) and UnknownCompany."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def set_plan(self, order: Order) -> Period:
+        try:
+            return await self._database.writer.submit(lambda connection: orders.set_plan(connection, order))
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def add_addon(self, order: Order) -> None:
+        try:
+            await self._database.writer.submit(lambda connection: orders.add_addon(connection, order))
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def usage(self, company_id: int, at: datetime) -> Usage:
+        try:
+            return await self._database.writer.submit(lambda connection: reports.usage(connection, company_id, at))
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def calls(
+        self,
+        company_id: int,
+        *,
+        first_day: date | None = None,
+        last_day: date | None = None,
+        limit: int = 100,
+    ) -> list[CallRow]:
+        try:
+            async with self._database.reading() as connection:
+                return await reports.list_calls(connection, company_id, first_day, last_day, limit)
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def entries(self, company_id: int, *, call_id: str | None = None) -> list[EntryRow]:
+        try:
+            async with self._database.reading() as connection:
+                return await reports.list_entries(connection, company_id, call_id)
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
