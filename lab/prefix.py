@@ -67,9 +67,7 @@ def _prefix_at(root: Path) -> AsteriskPrefix:
     """The Asterisk unpacked or installed under `root`. Raises NoAsterisk."""
     root = root.absolute()
     program = next((p for p in (root / "usr/sbin/asterisk", root / "sbin/asterisk") if p.exists()), None)
-    modules = next(
-        iter(sorted(root.glob("**/lib/**/asterisk/modules") if root != Path("/") else _system_modules())), None
-    )
+    modules = next(iter(sorted(_module_directories(root))), None)
     base = program.parent.parent if program else root
     data = next((p for p in (base / "share/asterisk", root / "var/lib/asterisk") if (p / "sounds").exists()), None)
     if program is None or modules is None or data is None:
@@ -82,8 +80,9 @@ def _prefix_at(root: Path) -> AsteriskPrefix:
     return AsteriskPrefix(command, modules, data, _version(command))
 
 
-def _system_modules() -> list[Path]:
-    return [*Path("/usr/lib").glob("*/asterisk/modules"), *Path("/usr/lib").glob("asterisk/modules")]
+def _module_directories(root: Path) -> list[Path]:
+    places = ("usr/lib/asterisk/modules", "usr/lib/*/asterisk/modules", "lib/asterisk/modules")
+    return [found for place in places for found in root.glob(place)]
 
 
 def _version(command: tuple[str, ...]) -> str:

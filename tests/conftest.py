@@ -25,7 +25,7 @@ class FieldFactory(Protocol):
     async def __call__(
         self, *, phones: Iterable[PhoneAccount] = (), extra: dict[str, str] | None = None
     ) -> tuple[PbxInstance, CarrierInstance]:
-        """A started PBX whose trunk `carrier` leads to a started carrier; phones register at the PBX when it knows them."""
+        """A started PBX with a trunk `carrier` to a started carrier. Phones register once the PBX knows them."""
 
 
 @pytest.fixture(scope="session")
