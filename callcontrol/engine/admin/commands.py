@@ -139,7 +139,8 @@ class SetTrunk(Command, frozen=True, kw_only=True):
     name: str
     endpoint: str | UnsetType = UNSET
     number_format: str | UnsetType = UNSET
-    make_default: bool = False
+    is_default: bool | UnsetType = UNSET
+    """Only true can be said: there is always a default trunk while there is any."""
 
 
 class RemoveTrunk(Command, frozen=True, kw_only=True):
@@ -260,7 +261,11 @@ _DECODER: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
 
 
 def encode(command: Command) -> bytes:
-    return msgspec.json.encode(command)
+    """Raises AdminError (invalid) for text that is not Unicode, as a terminal can pass it, and absurd numbers."""
+    try:
+        return msgspec.json.encode(command)
+    except (UnicodeEncodeError, OverflowError):
+        raise invalid("the input has bytes that are not UTF-8 text, or a number that is too large") from None
 
 
 def decode(body: bytes) -> Command:

@@ -43,6 +43,14 @@ async def add_agent(
     return (await store.add_agent(NewAgent(company, extension, f"Agent {extension}", email), ACT)).token
 
 
+def lose(key_file: Path) -> None:
+    key_file.unlink()
+
+
+def there_is(key_file: Path) -> bool:
+    return key_file.exists()
+
+
 async def caller(directory: Directory, sip_username: str = "1001", dialled: str = "1002") -> Caller:
     found = await directory.caller(sip_username, dialled)
     assert found is not None
@@ -146,7 +154,7 @@ async def test_softphones_carry_the_token_in_clear(store: SqlDirectoryStore, dir
 
 async def test_no_key_is_needed_without_agents(directory: SqlDirectory, key_file: Path) -> None:
     assert await directory.softphones() == []
-    assert not key_file.exists()
+    assert not there_is(key_file)
 
 
 async def test_lost_key_is_told_never_replaced(
@@ -154,10 +162,10 @@ async def test_lost_key_is_told_never_replaced(
 ) -> None:
     await store.add_company(new_company(), AT)
     await add_agent(store)
-    key_file.unlink()
+    lose(key_file)
     with pytest.raises(DirectoryUnavailable, match=r"token\.key is missing"):
         await directory.softphones()
-    assert not key_file.exists()
+    assert not there_is(key_file)
 
 
 async def test_provisioned_softphones_are_remembered_per_node(directory: SqlDirectory) -> None:

@@ -1,0 +1,135 @@
+"""Commands about minutes: what is contracted (R12), what is used (R1, R5), the call list (R8-R10), the entries."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from callcontrol.domain.minutes import period_of
+from callcontrol.domain.status import call_status
+from callcontrol.engine.admin import commands as c
+from callcontrol.engine.admin import validation as valid
+from callcontrol.engine.admin.context import Context, Handlers
+from callcontrol.engine.admin.errors import invalid
+from callcontrol.engine.admin.store import People
+from callcontrol.engine.admin.views import CallView, EntryView, OrderView, UsageView
+from callcontrol.engine.ports.minutes import CallRow, Order
+
+
+class MinuteCommands:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+        self._minutes = context.minutes
+
+    def handlers(self) -> Handlers:
+        return {
+            c.SetPlan: self._set_plan,
+            c.AddAddon: self._add_addon,
+            c.ShowUsage: self._show_usage,
+            c.ListCalls: self._list_calls,
+            c.ListEntries: self._list_entries,
+        }
+
+    async def _set_plan(self, command: c.SetPlan, actor: str) -> OrderView:
+        company = await self._store.company(command.company)
+        order = Order(
+            company_id=company.id,
+            minutes=valid.between(command.minutes, 0, valid.MAX_MINUTES, "a plan, in minutes,"),
+            order_id=f"plan-{secrets.token_hex(8)}" if command.order_id is None else valid.order_id(command.order_id),
+            at=self._context.now(),
+        )
+        applies_from = await self._minutes.set_plan(order)
+        return _ordered(company.slug, order, str(applies_from))
+
+    async def _add_addon(self, command: c.AddAddon, actor: str) -> OrderView:
+        company = await self._store.company(command.company)
+        order = Order(
+            company_id=company.id,
+            minutes=valid.between(command.minutes, 1, valid.MAX_MINUTES, "an add-on, in minutes,"),
+            order_id=valid.order_id(command.order_id),
+            at=self._context.now(),
+        )
+        await self._minutes.add_addon(order)
+        return _ordered(company.slug, order, str(period_of(order.at, ZoneInfo(company.time_zone))))
+
+    async def _show_usage(self, command: c.ShowUsage, actor: str) -> UsageView:
+        company = await self._store.company(command.company)
+        usage = await self._minutes.usage(company.id, self._context.now())
+        return UsageView(
+            company=company.slug,
+            period=str(usage.period),
+            monthly_granted=usage.monthly_granted,
+            monthly_posted=usage.monthly_posted,
+            percent=usage.percent,
+            addon_contracted_in_month=usage.addon_contracted_in_month,
+            addon_balance=usage.addon_balance,
+            courtesy_balance=usage.courtesy_balance,
+            overdraft=usage.overdraft,
+            held=usage.held,
+            renews_at=usage.renews_at.astimezone(ZoneInfo(company.time_zone)),
+        )
+
+    async def _list_calls(self, command: c.ListCalls, actor: str) -> list[CallView]:
+        first_day = valid.day(command.first_day, "the first day")
+        last_day = valid.day(command.last_day, "the last day")
+        if first_day is not None and last_day is not None and last_day < first_day:
+            raise invalid(f"the last day, {last_day}, is before the first, {first_day}")
+        company = await self._store.company(command.company)
+        rows = await self._minutes.calls(
+            company.id, first_day=first_day, last_day=last_day, limit=valid.limit(command.limit)
+        )
+        people = await self._store.people(company.id)
+        zone = ZoneInfo(company.time_zone)
+        return [_call(row, people, zone) for row in rows]
+
+    async def _list_entries(self, command: c.ListEntries, actor: str) -> list[EntryView]:
+        company = await self._store.company(command.company)
+        zone = ZoneInfo(company.time_zone)
+        return [
+            EntryView(
+                seq=row.seq,
+                at=row.at.astimezone(zone),
+                kind=row.kind,
+                minutes=row.minutes,
+                grant_kind=row.grant_kind,
+                grant_period=None if row.grant_period is None else str(row.grant_period),
+                call_id=row.call_id,
+                reference=row.reference,
+            )
+            for row in await self._minutes.entries(company.id, call_id=command.call_id)
+        ]
+
+
+def _ordered(company: str, order: Order, applies_from: str) -> OrderView:
+    return OrderView(company=company, order_id=order.order_id, minutes=order.minutes, applies_from=applies_from)
+
+
+def _call(row: CallRow, people: People, zone: ZoneInfo) -> CallView:
+    def local(instant: datetime | None) -> datetime | None:
+        return None if instant is None else instant.astimezone(zone)
+
+    contact, contact_company = people.contacts.get(row.number or "", (None, None))
+    extension, user = people.agents.get(row.agent_id or 0, (None, None))
+    return CallView(
+        call_id=row.call_id,
+        started_at=row.started_at.astimezone(zone),
+        answered_at=local(row.answered_at),
+        ended_at=local(row.ended_at),
+        direction=row.direction,
+        status=call_status(row.disposition, answered=row.answered_at is not None),
+        disposition=None if row.disposition is None else row.disposition.value,
+        reason=None if row.reason is None else row.reason.value,
+        q850=row.q850,
+        sip_code=row.sip_code,
+        dialled=row.dialled,
+        number=row.number,
+        contact=contact,
+        contact_company=contact_company,
+        extension=extension,
+        user=user,
+        billsec=row.billsec,
+        billed_minutes=row.billed_minutes,
+        estimated=row.estimated,
+    )

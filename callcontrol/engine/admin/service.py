@@ -1,0 +1,59 @@
+"""The one door for administrative commands: the daemon's socket, the CLI and the API all come through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from callcontrol.engine.admin.commands import Command
+from callcontrol.engine.admin.companies import CompanyCommands
+from callcontrol.engine.admin.context import Context, Handler
+from callcontrol.engine.admin.errors import AdminError, ErrorKind, conflict
+from callcontrol.engine.admin.minutes import MinuteCommands
+from callcontrol.engine.admin.numbers import NumberCommands
+from callcontrol.engine.admin.people import PeopleCommands
+from callcontrol.engine.admin.store import DirectoryStore
+from callcontrol.engine.ports.ledger import KeyReused, LedgerUnavailable
+from callcontrol.engine.ports.minutes import MinutesAdministration
+
+
+def _nobody_to_tell() -> None:
+    """Without a daemon no Asterisk is waiting: softphones are provisioned when it starts."""
+
+
+class AdminService:
+    """Validates a command, carries it out, returns what JSON can say.
+
+    `on_softphones_changed` is called after the commit of whatever changes an agent's softphone.
+    """
+
+    def __init__(
+        self,
+        store: DirectoryStore,
+        minutes: MinutesAdministration,
+        *,
+        emergency_codes: frozenset[str],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_softphones_changed: Callable[[], None] = _nobody_to_tell,
+    ) -> None:
+        context = Context(store, minutes, emergency_codes, now, on_softphones_changed)
+        self._handlers: dict[type[Command], Handler] = {
+            **CompanyCommands(context).handlers(),
+            **PeopleCommands(context).handlers(),
+            **NumberCommands(context).handlers(),
+            **MinuteCommands(context).handlers(),
+        }
+
+    async def execute(self, command: Command, *, actor: str) -> object:
+        """Carry out `command` for `actor` (who gives it, for the audit trail): dicts, lists and scalars.
+
+        Raises AdminError; nothing was changed then.
+        """
+        try:
+            return msgspec.to_builtins(await self._handlers[type(command)](command, actor))
+        except KeyReused as error:
+            raise conflict(f"this order id was used before for something else: {error}") from error
+        except LedgerUnavailable as error:
+            raise AdminError(f"the ledger does not answer: {error}", ErrorKind.UNAVAILABLE) from error
