@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from callcontrol.domain.causes import Reason
-from callcontrol.domain.numbers import Destination, DestinationKind, UndiallableNumber, normalise
+from callcontrol.domain.numbers import Destination, DestinationKind, UndiallableNumber, normalise, without_separators
 from callcontrol.domain.rights import Role, may_use_minutes
 
 
@@ -81,8 +81,9 @@ def admit(
     caller: Caller | None, dialled: str, *, emergency_codes: Container[str], emergency_trunk: Trunk | None
 ) -> CallTerms | Refusal:
     """Terms of the call, or why it is refused. Emergency codes pass whoever dials them (D16)."""
-    if dialled in emergency_codes:
-        return _emergency(caller, dialled, emergency_trunk)
+    code = without_separators(dialled)
+    if code in emergency_codes:
+        return _emergency(caller, code, emergency_trunk)
     if caller is None:
         return Refusal(Reason.UNKNOWN_AGENT)
 
