@@ -14,7 +14,7 @@ from yarl import URL
 from callcontrol.ari.requests import Request
 from callcontrol.ari.wire import error_words
 from callcontrol.engine.ports.observer import AriObserver
-from callcontrol.engine.ports.pbx import Outcome
+from callcontrol.engine.ports.pbx import Outcome, PbxUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ _IDLE_S = 10.0
 lost, so we let go of it before."""
 
 
-class AriUnreachable(Exception):
+class AriUnreachable(PbxUnavailable):
     """No answer from Asterisk, or not one that can be used; carries the reason in one line, never credentials."""
 
 

@@ -19,7 +19,7 @@ class AriPbx:
         self._app = app
 
     async def snapshot(self) -> PbxSnapshot:
-        """Raises AriUnreachable, or WireError when Asterisk answers something else than it publishes."""
+        """Raises PbxUnavailable."""
         info = wire.decode(await self._connection.get(requests.asterisk_status()), wire.AsteriskInfo)
         channels = wire.decode(await self._connection.get(requests.list_channels()), list[wire.Channel])
         bridges = wire.decode(await self._connection.get(requests.list_bridges()), list[wire.Bridge])

@@ -8,13 +8,13 @@ from typing import NoReturn
 
 import structlog
 
-from callcontrol.ari import requests, wire
+from callcontrol.ari import requests
 from callcontrol.ari.backoff import Backoff
-from callcontrol.ari.connection import AriConnection, AriUnreachable
+from callcontrol.ari.connection import AriConnection
 from callcontrol.ari.pbx import AriPbx
 from callcontrol.ari.stream import ApplicationTaken, EventStream, StreamLost
 from callcontrol.engine.ports.observer import AriObserver
-from callcontrol.engine.ports.pbx import PbxListener
+from callcontrol.engine.ports.pbx import PbxListener, PbxUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class AriSession:
             attempt += 1
             try:
                 await self._one_life()
-            except (StreamLost, AriUnreachable, wire.WireError) as lost:
+            except (StreamLost, PbxUnavailable) as lost:
                 if self._live:
                     attempt = 1
                 log.warning("ari.lost" if self._live else "ari.not_connected", reason=str(lost), attempt=attempt)
@@ -137,6 +137,6 @@ def _worst(group: ExceptionGroup[Exception]) -> Exception:
     """Of what ended a life at once: what is fatal, then what nobody expected, then a mere loss."""
 
     def rank(error: Exception) -> int:
-        return 0 if isinstance(error, ApplicationTaken) else 2 if isinstance(error, StreamLost | AriUnreachable) else 1
+        return 0 if isinstance(error, ApplicationTaken) else 2 if isinstance(error, StreamLost | PbxUnavailable) else 1
 
     return min(group.exceptions, key=rank)

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from callcontrol.engine.ports.pbx import PbxUnavailable
 
-class WireError(ValueError):
-    """Asterisk sent something that is not what it publishes."""
+
+class WireError(PbxUnavailable):
+    """Asterisk sent something that is not what it publishes: what was asked stays unknown."""
 
 
 def parse_time(text: str) -> datetime:

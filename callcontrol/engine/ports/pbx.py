@@ -8,6 +8,10 @@ from enum import StrEnum
 from typing import Protocol
 
 
+class PbxUnavailable(Exception):
+    """Asterisk did not answer a question that has no outcome to carry that: ask again later."""
+
+
 class Outcome(StrEnum):
     """How a request to the PBX ended. Expected failures are values, not exceptions."""
 
@@ -126,7 +130,8 @@ class PbxListener(Protocol):
 class Pbx(Protocol):
     """Asterisk, as the engine uses it. Every request has a timeout; ids are the caller's."""
 
-    async def snapshot(self) -> PbxSnapshot: ...
+    async def snapshot(self) -> PbxSnapshot:
+        """Raises PbxUnavailable."""
 
     async def channel_exists(self, channel_id: str) -> bool | None:
         """None: no answer."""
@@ -180,4 +185,5 @@ class SoftphoneRegistry(Protocol):
         """The endpoint, its registrations and credentials are gone."""
 
     async def present(self) -> dict[str, str]:
-        """SIP user name -> state (`online`, `offline`, `unknown`) of every PJSIP endpoint Asterisk has."""
+        """SIP user name -> state (`online`, `offline`, `unknown`) of every PJSIP endpoint Asterisk has.
+        Raises PbxUnavailable."""
