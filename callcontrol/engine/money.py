@@ -68,6 +68,7 @@ def closing(world: World, call: Call, refusal: Refusal | None) -> CallClosing:
         agent_id=known.agent_id if known else None,
         user_id=known.user_id if known else None,
         direction=known.direction if known else "outbound",
+        billable=call.billable,
         number=known.number if known else None,
         rang_at=call.rang_at,
         answered_at=call.answered_at,
