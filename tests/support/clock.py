@@ -1,0 +1,76 @@
+"""A clock that moves only when a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class VirtualTimer:
+    def __init__(self, action: Callable[[], None]) -> None:
+        self.action: Callable[[], None] | None = action
+
+    def cancel(self) -> None:
+        self.action = None
+
+
+class VirtualClock:
+    """Implements callcontrol.engine.ports.clock.Clock. Timers run in the order of their times, each at its own time."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._now = start
+        self._order = itertools.count()
+        self._timers: list[tuple[datetime, int, VirtualTimer]] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    def call_at(self, at: datetime, action: Callable[[], None]) -> VirtualTimer:
+        """A time that is past is now; it still runs only in `settle` or `advance`, never inside this call."""
+        timer = VirtualTimer(action)
+        heapq.heappush(self._timers, (max(at, self._now), next(self._order), timer))
+        return timer
+
+    def call_in(self, seconds: float, action: Callable[[], None]) -> VirtualTimer:
+        return self.call_at(self._now + timedelta(seconds=seconds), action)
+
+    async def advance(self, seconds: float) -> None:
+        """Let that much time pass: before, after and between timers everything that can run has run."""
+        end = self._now + timedelta(seconds=seconds)
+        while True:
+            await idle()
+            if not self._timers or self._timers[0][0] > end:
+                break
+            at, _, timer = heapq.heappop(self._timers)
+            self._now = max(self._now, at)
+            if timer.action is not None:
+                timer.action()
+        self._now = end
+
+    async def settle(self) -> None:
+        """Run what is due now and all that follows from it, without letting time pass."""
+        await self.advance(0)
+
+    async def sleep(self, seconds: float) -> None:
+        """Until a test has advanced that far."""
+        woken = asyncio.get_running_loop().create_future()
+        timer = self.call_in(seconds, lambda: None if woken.done() else woken.set_result(None))
+        try:
+            await woken
+        finally:
+            timer.cancel()
+
+
+async def idle() -> None:
+    """Return when nothing in this event loop is ready to run (what waits for threads, sockets or timers is not)."""
+    loop = asyncio.get_running_loop()
+    quiet = 0
+    while quiet < 2:
+        await asyncio.sleep(0)
+        # asyncio has no public word for "nothing else is ready"; its own loops keep this queue.
+        quiet = 0 if loop._ready else quiet + 1  # type: ignore[attr-defined]
