@@ -52,6 +52,11 @@ class AsteriskInstance:
         return f"http://{LOOPBACK}:{self.ari_port}/ari"
 
     @property
+    def ari_headers(self) -> dict[str, str]:
+        """What every request to ARI carries."""
+        return {"Authorization": aiohttp.encode_basic_auth(self.ari_user, self.ari_password)}
+
+    @property
     def sip_address(self) -> str:
         return f"{LOOPBACK}:{self.sip_port}"
 
@@ -173,8 +178,7 @@ class AsteriskInstance:
         return self.pid
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
-        auth = aiohttp.BasicAuth(self.ari_user, self.ari_password)
-        async with aiohttp.ClientSession(auth=auth) as client:
+        async with aiohttp.ClientSession(headers=self.ari_headers) as client:
             while not await self._answers_ari(client):
                 await self._pause(process)
         await self.cli("core waitfullybooted")

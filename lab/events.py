@@ -19,15 +19,15 @@ class EventStream:
 
     def __init__(self, ari_url: str, user: str, password: str) -> None:
         self._url = ari_url
-        self._key = f"{user}:{password}"
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(user, password)}
         self._client: aiohttp.ClientSession | None = None
         self._reader: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
         self.listeners: list[Callable[[Event], None]] = []
 
     async def open(self) -> None:
-        self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
-        query = {"app": "lab", "subscribeAll": "true", "api_key": self._key}
+        self._client = aiohttp.ClientSession(headers=self._headers, timeout=aiohttp.ClientTimeout(total=10))
+        query = {"app": "lab", "subscribeAll": "true"}
         socket = await self._client.ws_connect(f"{self._url}/events", params=query, max_msg_size=0)
         self._reader = asyncio.create_task(self._read(socket), name="lab events")
 
@@ -54,10 +54,7 @@ class EventStream:
         """An ARI request. Raises RuntimeError with Asterisk's words when it is refused."""
         if self._client is None:
             raise RuntimeError("the events are not open")
-        user, _, password = self._key.partition(":")
-        async with self._client.request(
-            method, f"{self._url}{path}", json=body or None, auth=aiohttp.BasicAuth(user, password)
-        ) as response:
+        async with self._client.request(method, f"{self._url}{path}", json=body or None) as response:
             text = await response.text()
             if response.status >= 400:
                 raise RuntimeError(f"{method} {path}: {response.status} {text}")
