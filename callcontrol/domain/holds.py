@@ -44,7 +44,8 @@ def shortfall(claims: Mapping[Period, int], grants: Iterable[Grant]) -> int:
 
 def extended_to(held: int, until_minute: int, free: int, open_legs: int) -> int | None:
     """Minutes the leg shall hold in all: at least `until_minute`, a block while the company is rich; None: too few."""
-    if until_minute - held > free:
+    missing = max(0, until_minute - held)
+    if missing > max(0, free):
         return None
     if free > RICH_PER_LEG * open_legs:
         return max(until_minute, held + BLOCK_MINUTES)

@@ -49,10 +49,11 @@ def extend(connection: Connection, call_id: str, until_minute: int, at: datetime
     accounts.renew(connection, account, at)
     belongs_to = account.period_of(leg.answered_at or at)
     claimant = Claimant(leg_id, key, at)
-    held_in, free, open_legs = claims.move_to(
-        connection, account, claimant, claims.held_by(connection, leg_id), belongs_to
-    )
+    held_in = claims.held_by(connection, leg_id)
     held = sum(held_in.values())
+    _, free, open_legs = claims.move_to(
+        connection, account, claimant, held_in, belongs_to, leaving=max(0, until_minute - held)
+    )
     minutes = extended_to(held, until_minute, free, open_legs)
     if minutes is None:
         raise NothingLeft(f"{free} minutes are free")

@@ -56,9 +56,16 @@ def release(connection: Connection, account: Account, claimant: Claimant, period
 
 
 def move_to(
-    connection: Connection, account: Account, claimant: Claimant, held: dict[Period, int], period: Period
+    connection: Connection,
+    account: Account,
+    claimant: Claimant,
+    held: dict[Period, int],
+    period: Period,
+    *,
+    leaving: int = 0,
 ) -> tuple[dict[Period, int], int, int]:
-    """Move what the leg claimed before it was answered to the month of its answer, if that month can meet it.
+    """Move what the leg claimed before it was answered to the month of its answer, if that month can meet it and has
+    `leaving` more minutes free after it.
 
     Held at 23:59:50 and answered at 00:00:05: the call belongs to the new month (D2), so its first minute is to come
     from there; where that has nothing, the minute already held stays good.
@@ -70,7 +77,7 @@ def move_to(
     moving = sum(earlier.values())
     without = {month: minutes - earlier.get(month, 0) for month, minutes in claims.minutes.items()}
     free = free_minutes(without, grants, period) - moving
-    if not moving or free < 0:
+    if not moving or free < leaving:
         return held, free_minutes(claims.minutes, grants, period), claims.legs
     for month, minutes in earlier.items():
         release(connection, account, claimant, month, minutes)

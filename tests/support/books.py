@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, insert
 
 from callcontrol.database import Database, open_database, upgrade
+from callcontrol.database.engines import write_engine
 from callcontrol.directory.tables import companies
 from callcontrol.domain.admission import CallTerms
 from callcontrol.domain.causes import Disposition, Reason
@@ -28,6 +31,19 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 def sqlite_url(directory: Path) -> str:
     return f"sqlite:///{directory / 'callcontrol.db'}"
+
+
+@cache
+def _new_database() -> bytes:
+    """Migrated, with company 1: made once, as migrations take longer than most tests."""
+    with TemporaryDirectory() as directory:
+        url = sqlite_url(Path(directory))
+        upgrade(url)
+        engine = write_engine(url)
+        with engine.begin() as connection:
+            add_company(connection)
+        engine.dispose()  # the last connection to close leaves everything in the one file
+        return (Path(directory) / "callcontrol.db").read_bytes()
 
 
 def add_company(connection: Connection, company_id: int = COMPANY, time_zone: str = "America/Sao_Paulo") -> None:
@@ -160,11 +176,9 @@ class Books:
 
 @asynccontextmanager
 async def open_books(directory: Path, *, start: datetime = NOON) -> AsyncIterator[Books]:
-    """Migrated, with company 1 made at the first opening."""
-    url = sqlite_url(directory)
-    fresh = not (directory / "callcontrol.db").exists()
-    upgrade(url)
-    async with open_database(url) as database:
-        if fresh:
-            await database.writer.submit(add_company)
+    """Company 1 is made at the first opening."""
+    file = directory / "callcontrol.db"
+    if not file.exists():
+        file.write_bytes(_new_database())
+    async with open_database(sqlite_url(directory)) as database:
         yield Books(database, SqlLedger(database), SqlMinutesAdministration(database), start)
