@@ -189,7 +189,7 @@ def day(value: str | None, field: str) -> date | None:
         parsed = date.fromisoformat(value)
     except ValueError:
         parsed = None
-    # Only the one form: fromisoformat also takes 20261122 and week dates.
-    if parsed is None or parsed.isoformat() != value:
+    # Only the one form: fromisoformat also takes 20261122 and week dates. And no year whose midnight has no UTC.
+    if parsed is None or parsed.isoformat() != value or not 2000 <= parsed.year < 3000:
         raise invalid(f"{field} must be a day such as 2026-11-22, not {value!r}")
     return parsed

@@ -1,0 +1,174 @@
+"""`callcontrol plan`, `addon`, `usage`, `calls` and `entries`."""
+
+from __future__ import annotations
+
+import click
+
+from callcontrol.cli.output import (
+    Row,
+    field,
+    local_time,
+    mm_ss,
+    print_csv,
+    print_json,
+    print_table,
+    show,
+    show_all,
+)
+from callcontrol.cli.session import Session, as_json_option, given, pass_session
+from callcontrol.engine.admin import commands as c
+
+_TABLE_LIMIT = 100
+_EXPORT_LIMIT = 10_000
+
+_DIRECTIONS = {"outbound": "Saída", "inbound": "Entrada", "internal": "Interna"}
+# The call list is for those who read Portuguese: companies get this export (R10).
+_CALLS = [
+    ("DATA", lambda row: local_time(row["answered_at"] or row["started_at"])),
+    ("SENTIDO", lambda row: _DIRECTIONS.get(row["direction"], row["direction"])),
+    field("USUÁRIO", "user"),
+    field("RAMAL", "extension"),
+    ("NÚMERO", lambda row: row["number"] or row["dialled"]),
+    field("CONTATO", "contact"),
+    field("EMPRESA", "contact_company"),
+    field("STATUS", "status"),
+    ("DURAÇÃO", lambda row: mm_ss(row["billsec"])),
+    field("MINUTOS", "billed_minutes"),
+]
+_EXPORT = [
+    field("Chamada", "call_id"),
+    field("Início", "started_at"),
+    field("Atendimento", "answered_at"),
+    field("Fim", "ended_at"),
+    ("Sentido", lambda row: _DIRECTIONS.get(row["direction"], row["direction"])),
+    field("Usuário", "user"),
+    field("Ramal", "extension"),
+    field("Discado", "dialled"),
+    field("Número", "number"),
+    field("Contato", "contact"),
+    field("Empresa do contato", "contact_company"),
+    field("Status", "status"),
+    field("Motivo", "reason"),
+    ("Duração", lambda row: mm_ss(row["billsec"])),
+    field("Duração (s)", "billsec"),
+    field("Minutos cobrados", "billed_minutes"),
+    ("Estimada", lambda row: "sim" if row["estimated"] else "não"),
+    field("Causa Q.850", "q850"),
+    field("Código SIP", "sip_code"),
+]
+_ENTRIES = [
+    field("SEQ", "seq"),
+    ("AT", lambda row: local_time(row["at"])),
+    field("KIND", "kind"),
+    field("MINUTES", "minutes"),
+    field("GRANT", "grant_kind"),
+    field("PERIOD", "grant_period"),
+    field("CALL", "call_id"),
+    field("REFERENCE", "reference"),
+]
+
+
+@click.group()
+def plan() -> None:
+    """The monthly pool that a company contracts."""
+
+
+@plan.command("set")
+@click.argument("company")
+@click.argument("minutes", type=int)
+@click.option("--order", "order_id", help="Order id: posted again, it is the same order.")
+@as_json_option
+@pass_session
+def set_plan(session: Session, company: str, minutes: int, order_id: str | None, as_json: bool) -> None:
+    """Contract MINUTES a month for COMPANY: up takes effect now, down next month (R12)."""
+    show(session.execute(c.SetPlan(company=company, minutes=minutes, order_id=order_id)), as_json)
+
+
+@click.group()
+def addon() -> None:
+    """Add-on packs: minutes that never expire (R4)."""
+
+
+@addon.command("add")
+@click.argument("company")
+@click.argument("minutes", type=int)
+@click.option("--order", "order_id", required=True, help="Order id: posted again, it is the same order.")
+@as_json_option
+@pass_session
+def add_addon(session: Session, company: str, minutes: int, order_id: str, as_json: bool) -> None:
+    """Add a pack of MINUTES to COMPANY, at once, even for calls in progress (R12, D3)."""
+    show(session.execute(c.AddAddon(company=company, minutes=minutes, order_id=order_id)), as_json)
+
+
+@click.command()
+@click.argument("company")
+@as_json_option
+@pass_session
+def usage(session: Session, company: str, as_json: bool) -> None:
+    """Contracted and consumed minutes of COMPANY this month (R1, R5)."""
+    figures = session.execute(c.ShowUsage(company=company))
+    if as_json:
+        print_json(figures)
+    else:
+        _print_usage(figures)
+
+
+def _print_usage(figures: Row) -> None:
+    share = "—" if figures["percent"] is None else f"{figures['percent']} %"
+    click.echo(f"{figures['company']}, {figures['period']}; renews {local_time(figures['renews_at'])}")
+    for name, value in [
+        ("monthly pool", f"{figures['monthly_posted']} of {figures['monthly_granted']} min used ({share})"),
+        (
+            "add-ons",
+            f"{figures['addon_contracted_in_month']} min contracted this month, balance {figures['addon_balance']} min",
+        ),
+        ("courtesy", f"{figures['courtesy_balance']} min"),
+        ("overdraft", f"{figures['overdraft']} min"),
+        ("held by calls", f"{figures['held']} min"),
+    ]:
+        click.echo(f"{name:13}  {value}")
+
+
+@click.command()
+@click.argument("company")
+@click.option("--from", "first_day", metavar="DAY", help="First day, such as 2026-11-01, in the company's time zone.")
+@click.option("--to", "last_day", metavar="DAY", help="Last day.")
+@click.option("--limit", type=int, help=f"Newest calls shown: {_TABLE_LIMIT}, or {_EXPORT_LIMIT} as CSV or JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180), for spreadsheets.")
+@as_json_option
+@pass_session
+def calls(
+    session: Session,
+    company: str,
+    first_day: str | None,
+    last_day: str | None,
+    limit: int | None,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """The call list of COMPANY, newest first (R8-R10)."""
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other")
+    if limit is None:
+        limit = _EXPORT_LIMIT if as_csv or as_json else _TABLE_LIMIT
+    days = given(first_day=first_day, last_day=last_day)
+    rows = session.execute(c.ListCalls(company=company, limit=limit, **days))
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        print_csv(rows, _EXPORT)
+    else:
+        print_table(rows, _CALLS, empty="no calls")
+    if len(rows) == limit:
+        click.echo(f"note: these are the newest {limit} calls; see --limit, --from and --to", err=True)
+
+
+@click.command()
+@click.argument("company")
+@click.option("--call", "call_id", help="Only the entries of this call.")
+@as_json_option
+@pass_session
+def entries(session: Session, company: str, call_id: str | None, as_json: bool) -> None:
+    """The ledger of COMPANY: every grant and posting, in order."""
+    rows = session.execute(c.ListEntries(company=company, call_id=call_id))
+    show_all(rows, _ENTRIES, as_json, empty="no entries")
