@@ -1,0 +1,90 @@
+"""Migrations give exactly the tables that the code knows; instants come back as they went."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy.exc import StatementError
+
+import callcontrol.directory.tables
+import callcontrol.ledger.tables as ledger
+from callcontrol.database import DatabaseUnavailable, is_current, metadata, open_database, upgrade
+from callcontrol.database.engines import sqlite_file, write_engine
+
+
+def test_the_migrations_and_the_tables_agree(url: str) -> None:
+    assert callcontrol.directory.tables.companies.metadata is metadata
+    engine = write_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_a_database_is_current_once_migrated_and_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'callcontrol.db'}"
+    assert not is_current(url)
+    assert list(tmp_path.iterdir()) == []
+    upgrade(url)
+    assert is_current(url)
+    upgrade(url)
+    assert is_current(url)
+
+
+def test_a_database_of_another_version_is_not_current(url: str) -> None:
+    engine = write_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    assert not is_current(url)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "callcontrol.db").write_text("not a database, but long enough to be looked at" * 100)
+    url = f"sqlite:///{tmp_path / 'callcontrol.db'}"
+    with pytest.raises(DatabaseUnavailable):
+        is_current(url)
+    with pytest.raises(DatabaseUnavailable):
+        upgrade(url)
+
+
+def test_a_database_in_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be a file"):
+        sqlite_file("sqlite://")
+
+
+async def test_readers_cannot_write(url: str) -> None:
+    async with open_database(url) as database:
+        with pytest.raises(DatabaseUnavailable, match="readonly"):
+            async with database.reading() as connection:
+                await connection.execute(text("DELETE FROM nodes"))
+
+
+def test_the_writers_pragmas(url: str) -> None:
+    engine = write_engine(url)
+    with engine.connect() as connection:
+        values = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    engine.dispose()
+    assert values == ["wal", 2, 1]
+
+
+def test_instants_keep_their_microseconds_and_come_back_in_utc(tmp_path: Path) -> None:
+    engine = create_engine("sqlite://")
+    ledger.nodes.create(engine)
+    brasilia = timezone(timedelta(hours=-3))
+    with engine.begin() as connection:
+        alive_at = datetime(2026, 11, 30, 23, 59, 59, 999_999, tzinfo=brasilia)
+        connection.execute(insert(ledger.nodes).values(node="a", alive_at=alive_at))
+        stored = connection.execute(select(ledger.nodes.c.alive_at)).scalar_one()
+        assert stored == datetime(2026, 12, 1, 2, 59, 59, 999_999, tzinfo=UTC)
+        assert stored.tzinfo is UTC
+        with pytest.raises(StatementError, match="naive"):
+            connection.execute(insert(ledger.nodes).values(node="b", alive_at=alive_at.replace(tzinfo=None)))
+    engine.dispose()
