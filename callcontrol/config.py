@@ -180,6 +180,11 @@ class CallsConfig:
         "Emergency and public-service codes: never refused, never billed (D16).",
         check=_codes,
     )
+    emergency_trunk: str = _key(
+        "",
+        "PJSIP endpoint that emergency codes go to when the directory has no trunk or does not answer (D16). Set it.",
+        check=lambda value: None if value == "" else _name(value),
+    )
 
     def timing(self, minute_s: int = 60) -> Timing:
         """The limits as the call machine takes them. `minute_s` is for tests of the live cut only."""
