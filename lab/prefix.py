@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,17 +40,27 @@ def find_prefix(*, allow_untested: bool = False) -> AsteriskPrefix:
     named = os.environ.get("CALLCONTROL_ASTERISK")
     if named:
         return _checked(_prefix_at(Path(named)), f"CALLCONTROL_ASTERISK={named}", allow_untested)
-    if shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"):
-        for root in (Path("/"), Path("/usr/local")):
-            try:
-                prefix = _prefix_at(root)
-            except NoAsterisk:
-                continue
-            if allow_untested or prefix.version in tested_versions():
-                return prefix
-    if (FETCHED / "complete").exists():
-        return _checked(_prefix_at(FETCHED), str(FETCHED), allow_untested)
-    raise NoAsterisk("no Asterisk here: run scripts/fetch-asterisk, or set CALLCONTROL_ASTERISK to a prefix")
+    if own := _machines_own(allow_untested):
+        return own
+    if not (FETCHED / "complete").exists():
+        raise NoAsterisk("no Asterisk here: run scripts/fetch-asterisk, or set CALLCONTROL_ASTERISK to a prefix")
+    return _checked(_prefix_at(FETCHED), "what scripts/fetch-asterisk fetched", allow_untested)
+
+
+def use_fetched(*, allow_untested: bool = False) -> bool:
+    """Whether it is the turn of the one that scripts/fetch-asterisk unpacks."""
+    return not os.environ.get("CALLCONTROL_ASTERISK") and _machines_own(allow_untested) is None
+
+
+def _machines_own(allow_untested: bool) -> AsteriskPrefix | None:
+    for root in (Path("/"), Path("/usr/local")):
+        try:
+            prefix = _prefix_at(root)
+        except NoAsterisk:
+            continue
+        if allow_untested or prefix.version in tested_versions():
+            return prefix
+    return None
 
 
 def _checked(prefix: AsteriskPrefix, where: str, allow_untested: bool) -> AsteriskPrefix:
