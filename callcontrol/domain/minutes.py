@@ -60,6 +60,11 @@ class Period:
 
 
 def period_of(instant: datetime, zone: ZoneInfo) -> Period:
-    """The period an instant belongs to (R3, R8)."""
+    """The period an instant belongs to (R3, R8): the one that has begun last.
+
+    Where clocks go back over midnight of day 1, the local date is once more the last of the old month while the new
+    one has begun: a month never begins twice.
+    """
     local = instant.astimezone(zone)
-    return Period(local.year, local.month)
+    period = Period(local.year, local.month)
+    return period.next() if instant >= period.ends_at(zone) else period
