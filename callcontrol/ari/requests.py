@@ -138,7 +138,8 @@ def destroy_bridge(bridge_id: str) -> Request:
 
 
 def add_to_bridge(bridge_id: str, channel_ids: Iterable[str]) -> Request:
-    body = {"channel": ",".join(channel_ids)}
+    # A list: the comma-separated form of the query is one strange name in a body.
+    body = {"channel": list(channel_ids)}
     return _request("POST", "/bridges/{id}/addChannel", bridge_id, body=body, outcomes=_ADD)
 
 
