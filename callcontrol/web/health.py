@@ -92,7 +92,7 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
             await site.start()
         except OSError as error:
             # asyncio's own text repeats the address; a name that does not resolve has a code of another table.
-            why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise CannotListen(f"cannot listen on {host}:{port}: {why}") from error
         yield runner.addresses[0][1]
     finally:
