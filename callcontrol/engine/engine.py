@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 
@@ -46,6 +46,11 @@ class Engine:
         self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovery = Recovery(world, self)
+        self._on_live: list[Callable[[], None]] = []
+
+    def on_live(self, tell: Callable[[], None]) -> None:
+        """Call `tell` after each reconciliation: Asterisk may be another one than before."""
+        self._on_live.append(tell)
 
     # PbxListener
 
@@ -53,6 +58,8 @@ class Engine:
         self.asterisk_started_at = snapshot.asterisk_started_at
         await self._recovery.reconcile(snapshot)
         self.reconciled = True
+        for tell in self._on_live:
+            tell()
 
     def on_disconnected(self) -> None:
         self.reconciled = False

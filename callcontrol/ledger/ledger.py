@@ -81,6 +81,10 @@ class SqlLedger:
         async with self._reading() as connection:
             return int((await connection.execute(_HELD_TOTAL)).scalar_one())
 
+    async def check_writable(self) -> None:
+        """For readiness: an empty transaction of the writer's. Raises LedgerUnavailable."""
+        await self._write(lambda connection: None)
+
     async def _write(self, operation: Callable[[Connection], T]) -> T:
         try:
             return await self._database.writer.submit(operation)

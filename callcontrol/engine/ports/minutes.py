@@ -95,6 +95,6 @@ class MinutesAdministration(Protocol):
         last_day: date | None = None,
         limit: int = 100,
     ) -> list[CallRow]:
-        """Newest first; days are the company's (R9), a call belongs to the day of its answer, else of its start (R8)."""
+        """Newest first; days are the company's (R9). A call belongs to the day of its answer, else its start (R8)."""
 
     async def entries(self, company_id: int, *, call_id: str | None = None) -> list[EntryRow]: ...
