@@ -1,0 +1,255 @@
+"""The ledger against the reference model, over months, duplicates, disorder and restarts; audited after every step."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import text
+
+from callcontrol.domain.minutes import Period, billsec, period_of
+from callcontrol.engine.ports.ledger import CallClosing, Cdr, Hold
+from callcontrol.engine.ports.minutes import Order
+from tests.support.books import COMPANY, NODE, Books, closing, open_books, opening
+from tests.support.reference_model import Model, Source
+
+T = TypeVar("T")
+_POSTINGS = text(
+    "SELECT g.id, g.kind, g.period, e.call_id, coalesce(e.minutes, 0) AS minutes FROM grants g"
+    " LEFT JOIN entries e ON e.grant_id = g.id AND e.kind = 'post'"
+)
+SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+
+
+@dataclass
+class Talk:
+    """A call that has been dialled and not closed."""
+
+    call_id: str
+    started_at: datetime
+    answered_at: datetime | None = None
+    held: int = 1
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(mkdtemp())
+        self.runner = asyncio.Runner()
+        self.stack = AsyncExitStack()
+        self.now = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+        self.model = Model(SAO_PAULO)
+        self.open: dict[str, Talk] = {}
+        self.holds_told: dict[tuple[str, int], Hold] = {}
+        self.closed: dict[str, tuple[CallClosing, Cdr]] = {}
+        self.orders: dict[Order, Period | None] = {}
+        self.calls = 0
+
+    def run(self, operation: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(operation)
+
+    @initialize()
+    def open_ledger(self) -> None:
+        self.books: Books = self.run(self.stack.enter_async_context(open_books(self.directory)))
+
+    @rule()
+    def restart(self) -> None:
+        self.run(self.stack.aclose())
+        self.open_ledger()
+        found = {call.opening.call_id: call for call in self.run(self.books.ledger.open_calls(NODE))}
+        assert set(found) == set(self.open)
+        for call_id, talk in self.open.items():
+            assert found[call_id].held.minutes == talk.held
+            assert found[call_id].answered_at == talk.answered_at
+
+    def teardown(self) -> None:
+        self.run(self.stack.aclose())
+        self.runner.close()
+        shutil.rmtree(self.directory)
+
+    # time
+
+    @rule(seconds=st.sampled_from([0, 1, 20, 59, 60, 61, 119, 300]))
+    def pass_time(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(before_s=st.sampled_from([0, 1, 15, 70]))
+    def come_near_midnight_of_day_one(self, before_s: int) -> None:
+        near = period_of(self.now, SAO_PAULO).ends_at(SAO_PAULO) - timedelta(seconds=before_s)
+        # Not with calls open for weeks: the model posts minute by minute.
+        if not self.open or near - self.now < timedelta(hours=1):
+            self.now = max(self.now, near)
+
+    @precondition(lambda self: not self.open)
+    @rule(days=st.sampled_from([20, 70]))
+    def stay_idle(self, days: int) -> None:
+        self.now += timedelta(days=days)
+
+    # orders
+
+    @rule(minutes=st.sampled_from([0, 1, 2, 3, 5, 40]))
+    def set_plan(self, minutes: int) -> None:
+        order = Order(COMPANY, minutes, f"order-{len(self.orders)}", self.now)
+        self.orders[order] = self.run(self.books.minutes.set_plan(order))
+        assert self.orders[order] == self.model.set_plan(minutes, self.now)
+
+    @rule(minutes=st.sampled_from([1, 2, 5]))
+    def buy_addon(self, minutes: int) -> None:
+        order = Order(COMPANY, minutes, f"order-{len(self.orders)}", self.now)
+        self.orders[order] = self.run(self.books.minutes.add_addon(order))
+        self.model.add_addon(minutes, self.now)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data())
+    def repeat_an_order(self, data: st.DataObject) -> None:
+        order, period = data.draw(st.sampled_from(list(self.orders.items())))
+        again = replace(order, at=self.now)
+        if period is None:
+            self.run(self.books.minutes.add_addon(again))
+        else:
+            assert self.run(self.books.minutes.set_plan(again)) == period
+
+    # calls
+
+    @rule(count=st.integers(1, 4))
+    def dial_together(self, count: int) -> None:
+        """In one commit, so each must see what the others hold."""
+        names = [f"call-{self.calls + number}" for number in range(count)]
+        self.calls += count
+        holds = self.run(self._dial(names))
+        for name, hold in zip(names, holds, strict=True):
+            expected = self.model.dial(name, self.now)
+            assert (hold and (hold.minutes, hold.last)) == expected
+            if hold is not None:
+                self.open[name] = Talk(name, self.now)
+                self.holds_told[name, 1] = hold
+
+    async def _dial(self, names: list[str]) -> list[Hold | None]:
+        return await asyncio.gather(*(self.books.ledger.authorise(opening(name, self.now)) for name in names))
+
+    @precondition(lambda self: any(talk.answered_at is None for talk in self.open.values()))
+    @rule(data=st.data(), extends=st.booleans())
+    def answer(self, data: st.DataObject, extends: bool) -> None:
+        talk = data.draw(st.sampled_from([talk for talk in self.open.values() if talk.answered_at is None]))
+        talk.answered_at = self.now
+        self.run(self.books.ledger.record_answer(talk.call_id, self.now))
+        if extends:
+            self._extend(talk, talk.held + 1)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), more=st.integers(0, 3))
+    def extend(self, data: st.DataObject, more: int) -> None:
+        talk = data.draw(st.sampled_from(list(self.open.values())))
+        if talk.answered_at is not None:
+            self._extend(talk, talk.held + more)
+
+    def _extend(self, talk: Talk, until: int) -> None:
+        hold = self.run(self.books.ledger.extend(talk.call_id, until, self.now))
+        if (talk.call_id, until) in self.holds_told:
+            assert hold == self.holds_told[talk.call_id, until]
+            return
+        assert (hold and (hold.minutes, hold.last)) == self.model.extend(
+            talk.call_id, until, self.now, talk.answered_at
+        )
+        if hold is not None:
+            talk.held = hold.minutes
+            self.holds_told[talk.call_id, until] = hold
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), cut=st.booleans())
+    def hang_up(self, data: st.DataObject, cut: bool) -> None:
+        talk = data.draw(st.sampled_from(list(self.open.values())))
+        cut = cut and talk.answered_at is not None
+        told = closing(talk.call_id, self.now, started_at=talk.started_at, answered_at=talk.answered_at, cut=cut)
+        cdr = self.run(self.books.ledger.close(told))
+        seconds = None if talk.answered_at is None else billsec(talk.answered_at, self.now)
+        billed = self.model.close(talk.call_id, seconds, cut, self.now, talk.answered_at)
+        assert (cdr.billsec, cdr.billed_minutes) == (seconds or 0, billed)
+        del self.open[talk.call_id]
+        self.closed[talk.call_id] = told, cdr
+
+    # repetition and disorder (D7)
+
+    @precondition(lambda self: self.holds_told)
+    @rule(data=st.data())
+    def repeat_a_hold(self, data: st.DataObject) -> None:
+        (call_id, minute), hold = data.draw(st.sampled_from(list(self.holds_told.items())))
+        if minute == 1:
+            assert self.run(self.books.ledger.authorise(opening(call_id, self.now))) == hold
+        elif call_id in self.open:
+            assert self.run(self.books.ledger.extend(call_id, minute, self.now)) == hold
+
+    @precondition(lambda self: self.closed)
+    @rule(data=st.data(), answered=st.booleans())
+    def close_again_with_other_figures(self, data: st.DataObject, answered: bool) -> None:
+        told, cdr = data.draw(st.sampled_from(list(self.closed.values())))
+        again = replace(told, ended_at=self.now, answered_at=told.started_at if answered else None)
+        assert self.run(self.books.ledger.close(again)) == cdr
+
+    @precondition(lambda self: self.closed)
+    @rule(data=st.data())
+    def tell_a_closed_call_something_late(self, data: st.DataObject) -> None:
+        call_id = data.draw(st.sampled_from(list(self.closed)))
+        self.run(self.books.ledger.record_answer(call_id, self.now))
+        assert self.run(self.books.ledger.extend(call_id, 99, self.now)) is None
+
+    @rule()
+    def close_a_call_that_was_never_authorised(self) -> None:
+        name = f"call-{self.calls}"
+        self.calls += 1
+        told = closing(name, self.now, started_at=self.now)
+        self.closed[name] = told, self.run(self.books.ledger.close(told))
+        assert self.run(self.books.ledger.authorise(opening(name, self.now))) is None
+        self.model.posted[name] = {}
+
+    # after every step
+
+    @invariant()
+    def the_books_are_in_order(self) -> None:
+        """I1-I6, I8, I9."""
+        assert self.run(self.books.findings()) == []
+
+    @invariant()
+    def usage_is_the_models(self) -> None:
+        usage = self.run(self.books.minutes.usage(COMPANY, self.now))
+        self.model.renew(self.now)
+        month = period_of(self.now, SAO_PAULO)
+        granted = self.model.granted.get(month, 0)
+        assert usage.monthly_granted == granted
+        assert usage.monthly_posted == granted - self.model.pools.get(month, 0)
+        assert usage.addon_balance == sum(self.model.addons)
+        assert usage.held == sum(talk.held for talk in self.open.values())
+
+    @invariant()
+    def postings_are_the_models(self) -> None:
+        """I7."""
+        posted: dict[str, dict[Source, int]] = {call_id: {} for call_id in self.closed}
+        for call_id, source, minutes in self._postings():
+            posted[call_id][source] = posted[call_id].get(source, 0) + minutes
+        assert posted == self.model.posted
+
+    def _postings(self) -> list[tuple[str, Source, int]]:
+        rows = self.run(self.books.database.writer.submit(lambda connection: connection.execute(_POSTINGS).all()))
+        addons = sorted({row.id for row in rows if row.kind == "addon"})
+        return [
+            (row.call_id, (row.kind, str(addons.index(row.id)) if row.kind == "addon" else row.period), row.minutes)
+            for row in rows
+            if row.call_id is not None
+        ]
+
+
+LedgerMachine.TestCase.settings = settings(
+    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestLedger = LedgerMachine.TestCase

@@ -1,0 +1,149 @@
+"""What the ledger must do, said as simply as possible: minute by minute, in memory, without a database.
+
+No counters, no formula for what can be held: every hold is tried by giving out the minutes one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from callcontrol.domain.minutes import Period, period_of
+
+Source = tuple[str, str]
+"""`("monthly", "2026-11")`, `("addon", "3")` (the third one bought), `("overdraft", "2026-11")`."""
+
+
+@dataclass
+class Model:
+    zone: ZoneInfo
+    plans: list[tuple[Period, int]] = field(default_factory=list)
+    pools: dict[Period, int] = field(default_factory=dict)
+    """Minutes left of each month's pool."""
+    addons: list[int] = field(default_factory=list)
+    """Minutes left of each add-on, oldest first."""
+    granted: dict[Period, int] = field(default_factory=dict)
+    holds: dict[str, dict[Period, int]] = field(default_factory=dict)
+    """Open call -> minutes claimed, by month."""
+    posted: dict[str, dict[Source, int]] = field(default_factory=dict)
+
+    def month(self, at: datetime) -> Period:
+        return period_of(at, self.zone)
+
+    def renew(self, at: datetime) -> None:
+        """Every month since the first plan has a pool, of the plan last ordered that applied by then (R3)."""
+        if not self.plans:
+            return
+        month = min(self.pools, default=self.plans[0][0])
+        while month <= self.month(at):
+            if month not in self.pools:
+                self.pools[month] = self.granted[month] = [size for since, size in self.plans if since <= month][-1]
+            month = month.next()
+
+    def set_plan(self, size: int, at: datetime) -> Period:
+        self.renew(at)
+        current = self.month(at)
+        more = size - self.granted.get(current, 0)
+        if current in self.pools and more < 0:
+            self.plans.append((current.next(), size))
+            return current.next()
+        self.plans.append((current, size))
+        if current in self.pools:
+            self.pools[current] += more
+            self.granted[current] += more
+        self.renew(at)
+        return current
+
+    def add_addon(self, size: int, at: datetime) -> None:
+        self.renew(at)
+        self.addons.append(size)
+
+    def dial(self, call: str, at: datetime) -> tuple[int, bool] | None:
+        """D1. (minutes held, nothing more is left), or None."""
+        self.renew(at)
+        month = self.month(at)
+        if self.free(self.holds, month) < 1:
+            return None
+        self.holds[call] = {month: 1}
+        return 1, self.free(self.holds, month) < 1
+
+    def extend(self, call: str, until: int, at: datetime, answered_at: datetime | None) -> tuple[int, bool] | None:
+        self.renew(at)
+        month = self.month(answered_at or at)
+        held = sum(self.holds[call].values())
+        legs = sum(len(claims) for claims in self.holds.values())
+        missing = max(0, until - held)
+        for claims in self._places(call, month):
+            free = self.free(self.holds | {call: claims}, month)
+            if free >= missing:
+                more = max(missing, 5) if free > 10 * legs else missing
+                self.holds[call] = claims | ({month: claims.get(month, 0) + more} if more else {})
+                return held + more, free == more
+        return None if missing else (held, True)
+
+    def close(self, call: str, talked_s: int | None, cut: bool, at: datetime, answered_at: datetime | None) -> int:
+        """Billed minutes; `talked_s` None: not answered."""
+        claims = self.holds.get(call, {})
+        self.posted[call] = {}
+        billed = 0
+        if talked_s is not None and answered_at is not None:
+            self.renew(at)
+            month = self.month(answered_at)
+            moved = self._places(call, month)[0]
+            if self.free(self.holds | {call: moved}, month) >= 0:
+                claims = moved
+            billed = max(1, (talked_s + 59) // 60)
+            if cut and claims:
+                billed = min(billed, sum(claims.values()))
+            stayed = [since for since, minutes in sorted(claims.items()) if since < month for _ in range(minutes)]
+            for minute in range(billed):
+                self._post_one(call, stayed[minute] if minute < len(stayed) else month, month)
+        self.holds.pop(call, None)
+        return billed
+
+    def free(self, holds: dict[str, dict[Period, int]], month: Period) -> int:
+        """How many more minutes of this month can be held: -1 when not even the open ones can all be met."""
+        count = -1
+        while count < 200 and self._can_be_met(holds, month, count + 1):
+            count += 1
+        return count
+
+    def _can_be_met(self, holds: dict[str, dict[Period, int]], month: Period, more: int) -> bool:
+        """Give out a minute to every claim, the latest month first: it has the fewest pools to take from."""
+        claims = [(since, minutes) for claims in holds.values() for since, minutes in claims.items()]
+        pools, lasting = dict(self.pools), sum(self.addons)
+        for since, minutes in sorted([*claims, (month, more)], reverse=True):
+            for _ in range(minutes):
+                usable = [pool for pool in pools if pool >= since and pools[pool] > 0]
+                if usable:
+                    pools[min(usable)] -= 1
+                elif lasting:
+                    lasting -= 1
+                else:
+                    return False
+        return True
+
+    def _places(self, call: str, month: Period) -> list[dict[Period, int]]:
+        """Where the claims of an answered call may be: all in the month of its answer, or the earlier ones left."""
+        claims = self.holds.get(call, {})
+        earlier = sum(minutes for since, minutes in claims.items() if since < month)
+        moved = {since: minutes for since, minutes in claims.items() if since >= month}
+        if earlier:
+            moved[month] = moved.get(month, 0) + earlier
+        return [moved, dict(claims)]
+
+    def _post_one(self, call: str, since: Period, month: Period) -> None:
+        """R4: the pools from this month on, then the oldest add-on, then overdraft."""
+        for pool in sorted(self.pools):
+            if pool >= since and self.pools[pool] > 0:
+                self.pools[pool] -= 1
+                return self._note(call, ("monthly", str(pool)))
+        for number, left in enumerate(self.addons):
+            if left > 0:
+                self.addons[number] -= 1
+                return self._note(call, ("addon", str(number)))
+        return self._note(call, ("overdraft", str(month)))
+
+    def _note(self, call: str, source: Source) -> None:
+        self.posted[call][source] = self.posted[call].get(source, 0) + 1
