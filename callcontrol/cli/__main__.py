@@ -1,0 +1,5 @@
+"""`python -m callcontrol.cli` is `callcontrol`."""
+
+from callcontrol.cli import main
+
+main()
