@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TypeVar
 from zoneinfo import available_timezones
 
-from callcontrol.domain.numbers import DestinationKind, UndiallableNumber, normalise
+from callcontrol.domain.numbers import DestinationKind, UndiallableNumber, normalise, without_separators
 from callcontrol.domain.rights import GRANTABLE, Right, Role
 from callcontrol.engine.admin.errors import conflict, invalid
 
@@ -29,7 +29,6 @@ RESERVED_SLUGS = frozenset({"nodes"})
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
 _EXTENSION = re.compile(r"[0-9]{2,7}")
-_AREA_CODE = re.compile(r"[1-9][1-9]")
 _ENDPOINT = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _ORDER = re.compile(r"[A-Za-z0-9._:/#-]{1,100}")
 _LOCAL_NUMBER = re.compile(r"[0-9]{8,9}")
@@ -81,8 +80,11 @@ def time_zone(value: str) -> str:
 
 
 def area_code(value: str) -> str:
-    if not _AREA_CODE.fullmatch(value):
-        raise invalid(f"an area code (DDD) is two digits such as 11: {value!r} is not")
+    # Whether it exists is for the rules of numbers to say: a local number dialled with it must lead somewhere.
+    try:
+        normalise("30000000", area_code=value, emergency_codes=(), extensions=())
+    except UndiallableNumber:
+        raise invalid(f"{value!r} is no area code (DDD) of Brazil: give two digits such as 11") from None
     return value
 
 
@@ -170,8 +172,7 @@ def number(value: str, company_area_code: str | None, *, owned: bool = False) ->
 
     `owned`: one that a company can own, as DID or origin number. Without an area code it must have its own.
     """
-    plain = re.sub(r"[\s().-]", "", value)
-    if company_area_code is None and _LOCAL_NUMBER.fullmatch(plain):
+    if company_area_code is None and _LOCAL_NUMBER.fullmatch(without_separators(value)):
         raise invalid(f"{value!r} has no area code: give the number with its DDD")
     try:
         found = normalise(value, area_code=company_area_code or "", emergency_codes=(), extensions=())

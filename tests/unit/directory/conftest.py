@@ -1,4 +1,4 @@
-"""A real database with the shipped schema, and the two faces of the directory on it."""
+"""A real database with the shipped schema, the two faces of the directory on it, and the service before both."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from callcontrol.database import Database, open_database, upgrade
-from callcontrol.directory.directory import SqlDirectory
-from callcontrol.directory.store import SqlDirectoryStore
-from callcontrol.directory.tokens import TokenVault
+from callcontrol.directory import SqlDirectory, SqlDirectoryStore, TokenVault
+from callcontrol.engine.admin.service import AdminService
+from callcontrol.ledger.administration import SqlMinutesAdministration
+from tests.unit.directory.support import AT, Administration
 
 
 @pytest.fixture
@@ -34,3 +35,16 @@ def store(database: Database, key_file: Path) -> SqlDirectoryStore:
 @pytest.fixture
 def directory(database: Database, key_file: Path) -> SqlDirectory:
     return SqlDirectory(database, TokenVault(key_file))
+
+
+@pytest.fixture
+def admin(database: Database, store: SqlDirectoryStore) -> Administration:
+    told: list[str] = []
+    service = AdminService(
+        store,
+        SqlMinutesAdministration(database),
+        emergency_codes=frozenset({"190", "193"}),
+        now=lambda: AT,
+        on_softphones_changed=lambda: told.append("softphones"),
+    )
+    return Administration(service, told)
