@@ -16,7 +16,9 @@ _AOR = {
     # As Asterisk itself writes them, so that what is stored can be compared with what is wanted.
     "max_contacts": "1",
     "remove_existing": "true",
-    "qualify_frequency": "30",
+    # Also how long after a restart of Asterisk a phone that is still registered may be shown as offline: the contact
+    # itself survives and can be called at once.
+    "qualify_frequency": "15",
     "minimum_expiration": "60",
     "maximum_expiration": "3600",
 }
