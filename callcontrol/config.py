@@ -130,6 +130,9 @@ class AsteriskConfig:
         "Seconds that recovery waits for the end of a channel to be written there.",
         check=_between(0, 60),
     )
+    config_folder: Path = _key(  # noqa: RUF009 - a field specifier, called once by design
+        Path("/etc/asterisk"), "Asterisk's own configuration, which only `callcontrol doctor` looks into."
+    )
 
 
 @dataclass(frozen=True, slots=True)
