@@ -137,6 +137,8 @@ class FakePbx:
         """Dial strings whose endpoint is not registered or does not exist."""
         self.playback_s = 2.0
         """Length of a sound. A tone plays until it is stopped or the channel ends."""
+        self.missing_media: set[str] = set()
+        """What cannot be played: its PlaybackEnded comes at once."""
         self.answering = True
         """False: requests get no answer (and are not done)."""
         self._faults: dict[str, deque[_Fault]] = {}
@@ -342,10 +344,12 @@ class FakePbx:
             if channel.state == "Down":
                 return Outcome.INVALID
             channel.played.append(media)
-            endless = media.startswith("tone:")
-            channel.playing[playback_id] = (
-                None if endless else self.clock.call_in(self.playback_s, lambda: self._played(channel, playback_id))
-            )
+            if not channel.up:
+                channel.heard.append("early media")
+            channel.playing[playback_id] = None
+            if not media.startswith("tone:"):
+                length_s = 0 if media in self.missing_media else self.playback_s
+                channel.playing[playback_id] = self.clock.call_in(length_s, lambda: self._played(channel, playback_id))
             return Outcome.DONE
 
         return await self._serve_channel("play", channel_id, (playback_id, media), act)
