@@ -15,6 +15,7 @@ from typing import Self
 
 import aiohttp
 
+from lab.child import end_child, socket_folder, start_child
 from lab.ports import LOOPBACK, free_port, free_range
 from lab.prefix import REPOSITORY, AsteriskPrefix, NoAsterisk, find_prefix
 from lab.sip import answers_sip
@@ -44,12 +45,18 @@ class AsteriskInstance:
         self.ari_port = free_port()
         self.sip_port = free_port(sip_port)
         self.rtp_range = free_range(rtp_ports)
+        self._run_folder: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def ari_url(self) -> str:
         """Base of ARI's resources: `http://127.0.0.1:PORT/ari`."""
         return f"http://{LOOPBACK}:{self.ari_port}/ari"
+
+    @property
+    def http_url(self) -> str:
+        """Asterisk's HTTP server, as the daemon's `ari_url` wants it."""
+        return f"http://{LOOPBACK}:{self.ari_port}"
 
     @property
     def ari_headers(self) -> dict[str, str]:
@@ -91,18 +98,8 @@ class AsteriskInstance:
             return
         self._write()
         command = [*self.prefix.command, "-C", str(self.etc / "asterisk.conf"), "-f"]
-        # Whatever ends us, even SIGKILL, ends it too: a test run leaves no Asterisk behind.
-        if setpriv := shutil.which("setpriv", path="/usr/bin:/bin"):
-            command = [setpriv, "--pdeathsig", "KILL", *command]
         with (self.directory / "log" / "console.log").open("ab") as console:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                cwd=self.directory,
-                start_new_session=True,
-            )
+            self._process = await start_child(command, cwd=self.directory, output=console)
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 await self._until_ready(self._process)
@@ -202,21 +199,15 @@ class AsteriskInstance:
 
     async def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
-        # Only the group that we started.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
-            os.killpg(process.pid, signal.SIGCONT)
-        try:
-            await asyncio.wait_for(process.wait(), _STOP_TIMEOUT_S)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        if process is not None:
+            await end_child(process, how, _STOP_TIMEOUT_S)
+        if self._run_folder and self._run_folder.parent != self.directory:
+            shutil.rmtree(self._run_folder, ignore_errors=True)
+        self._run_folder = None
 
     def _write(self) -> None:
-        folders = ("etc", "lib/keys", "run", "spool/recording", "spool/monitor", "spool/tmp", "data")
+        self._run_folder = socket_folder(self.directory / "run")
+        folders = ("etc", "lib/keys", "spool/recording", "spool/monitor", "spool/tmp", "data")
         # Asterisk makes neither of the two in log/, and writes no records where they are missing.
         for folder in (*folders, "log/cel-custom", "log/cdr-csv"):
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
@@ -255,10 +246,10 @@ astkeydir => {here}/lib
 astdatadir => {here}/data
 astagidir => {here}/data/agi-bin
 astspooldir => {here}/spool
-astrundir => {here}/run
-astcachedir => {here}/run
+astrundir => {self._run_folder}
+astcachedir => {here}/lib
 astlogdir => {here}/log
-astsbindir => {here}/run
+astsbindir => {here}/lib
 
 [options]
 systemname = {self.name}

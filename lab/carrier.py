@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,15 +74,23 @@ class CarrierInstance(AsteriskInstance):
     def phone(self, username: str) -> Phone:
         return self.phones[username]
 
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Be told every event of this Asterisk."""
+        self._events.listeners.append(listener)
+
     async def add_phone(self, account: PhoneAccount) -> Phone:
         """A softphone that appears while the laboratory runs; it registers by itself."""
-        phone = self.phones[account.username] = Phone(account, self._events, self.recordings)
+        await self.add_phones([account])
+        return self.phones[account.username]
+
+    async def add_phones(self, accounts: Iterable[PhoneAccount]) -> None:
+        """Several at once."""
+        for account in accounts:
+            self.phones[account.username] = Phone(account, self._events, self.recordings)
         (self.etc / "pjsip.conf").write_text(self._pjsip())
         (self.etc / "extensions.conf").write_text(self._extensions())
-        await self.cli("module reload pbx_config.so")
-        await self.cli("module reload res_pjsip.so")
-        await self.cli("module reload res_pjsip_outbound_registration.so")
-        return phone
+        for module in ("pbx_config", "res_pjsip", "res_pjsip_outbound_registration"):
+            await self.cli(f"module reload {module}.so")
 
     async def registered(self, username: str, timeout_s: float = 15.0) -> None:
         """Wait until the PBX has accepted this phone. Raises TimeoutError with the state it is in."""

@@ -15,17 +15,16 @@ find_python() {
 ensure_venv() {
   local venv=$1 requirements=$2 python stamp
   python=$(find_python)
-  stamp=$(printf '%s\n' "$here" "$python" "$("$python" -V)" | cat - "$requirements" | sha256sum)
+  stamp=$(printf '%s\n' "$here" "$python" "$("$python" -V)" | cat - "$requirements" "$here/pyproject.toml" "${BASH_SOURCE[0]}" \
+    "$here/scripts/lib/link_checkout.py" | sha256sum)
   mkdir -p "$(dirname "$venv")"
   exec 8>"$venv.lock"
   flock 8
   if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$stamp" ] || ! "$venv/bin/python" -c '' 2>/dev/null; then
     rm -rf "$venv"
-    say "preparing Python packages (up to half a minute)"
+    say "fetching Python packages (up to a minute)"
     make_venv "$python" "$venv" "$requirements"
-    printf '%s\n' "$here" >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/callcontrol.pth"
-    printf '#!%s\nfrom callcontrol.cli import main\n\nmain()\n' "$venv/bin/python" >"$venv/bin/callcontrol"
-    chmod +x "$venv/bin/callcontrol"
+    "$venv/bin/python" "$here/scripts/lib/link_checkout.py"
     # Last, so that a half-made one is never taken for whole.
     printf '%s\n' "$stamp" >"$venv/stamp"
   fi
@@ -43,8 +42,12 @@ make_venv() {
     "$python" -m venv --without-pip "$venv" || die "$python cannot make virtual environments: apt-get install python3-venv"
     pip=("$venv/bin/python" "$(pip_wheel)/pip")
   fi
-  "${pip[@]}" --quiet --disable-pip-version-check install --no-input --require-hashes --requirement "$requirements" >&2 ||
+  # Its words are kept for when it fails; what it works on is the progress.
+  if ! "${pip[@]}" --disable-pip-version-check install --no-input --progress-bar off --require-hashes \
+    --requirement "$requirements" 2>&1 | tee "$venv/pip.log" | sed -un 's/^Collecting \([^ =]*\).*/  \1/p; s/^Installing .*/  installing them/p' >&2; then
+    grep -v '^WARNING: Location' "$venv/pip.log" | tail -5 >&2
     die "the Python packages cannot be installed (see above): check the network and pip's configuration, then start again"
+  fi
 }
 
 pip_wheel() { # A folder or wheel that holds pip.

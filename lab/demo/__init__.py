@@ -1,0 +1,1 @@
+"""The demo of scripts/run: everything started, one real call, its bill."""
