@@ -1,0 +1,95 @@
+"""A whole installation on one machine: PBX, carrier, softphones, daemon, and a company with agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lab.carrier import CarrierInstance
+from lab.daemon import DaemonProcess
+from lab.pbx import PbxInstance
+from lab.phone import Phone, PhoneAccount
+from lab.prefix import AsteriskPrefix
+
+COMPANY = "padaria"
+ORIGIN = "+551130003000"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything runs; agents are known to Asterisk, their phones registered."""
+
+    pbx: PbxInstance
+    carrier: CarrierInstance
+    daemon: DaemonProcess
+
+    def phone(self, extension: str) -> Phone:
+        return self.carrier.phone(extension)
+
+    async def add_company(self, minutes: int, slug: str = COMPANY, origin: str = ORIGIN) -> None:
+        """A company with a plan and an origin number; `minutes` 0: no plan."""
+        run = self.daemon.command
+        await run("company", "add", slug.capitalize(), "--slug", slug, "--area-code", "11")
+        await run("number", "add", slug, origin)
+        if minutes:
+            await run("plan", "set", slug, str(minutes), "--order", f"{slug}-plan")
+
+    async def add_agent(self, extension: str, company: str = COMPANY, tone_hz: int = 440) -> Phone:
+        """An agent, and a softphone that is registered with the token the directory gave."""
+        added = await self.daemon.json("agent", "add", company, extension, "--name", f"Agente {extension}")
+        phone = await self.carrier.add_phone(PhoneAccount(added["sip_username"], added["token"], tone_hz))
+        await self.carrier.registered(added["sip_username"])
+        return phone
+
+    async def calls(self, company: str = COMPANY) -> list[dict[str, Any]]:
+        """The call list, newest first."""
+        listed: list[dict[str, Any]] = await self.daemon.json("calls", company)
+        return listed
+
+    async def usage(self, company: str = COMPANY) -> dict[str, Any]:
+        usage: dict[str, Any] = await self.daemon.json("usage", company)
+        return usage
+
+
+class SiteBuilder:
+    """Starts a Site in `directory` and ends it again."""
+
+    def __init__(
+        self,
+        prefix: AsteriskPrefix,
+        directory: Path,
+        *,
+        minutes: int = 100,
+        agents: Sequence[str] = ("1001",),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._minutes = minutes
+        self._agents = agents
+        carrier = CarrierInstance(prefix, directory / "carrier")
+        pbx = PbxInstance(prefix, directory / "pbx", trunks={"carrier": carrier.sip_address})
+        carrier.pbx_address = pbx.sip_address
+        daemon = DaemonProcess(directory / "daemon", pbx, settings=settings, environment=environment)
+        self.site = Site(pbx, carrier, daemon)
+
+    async def __aenter__(self) -> Site:
+        site = self.site
+        await site.pbx.start()
+        await site.carrier.start()
+        await site.daemon.prepare()
+        await site.daemon.start()
+        await site.daemon.command("trunk", "add", "carrier", "--endpoint", "carrier")
+        await site.add_company(self._minutes)
+        for extension in self._agents:
+            await site.add_agent(extension)
+        return site
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.site.daemon.stop()
+        await self.site.carrier.stop()
+        await self.site.pbx.stop()
