@@ -114,7 +114,7 @@ class AriSession:
                 self._listener.on_event(event)
             except Exception:
                 # A defect in handling one event must not stop those of other calls.
-                log.exception("ari.listener_failed", listener_event=repr(event))
+                log.exception("ari.listener_failed", kind=type(event).__name__, channel_id=event.channel_id)
 
     async def _beat_rest(self) -> NoReturn:
         """Requests have another way than events, which may be stuck alone."""

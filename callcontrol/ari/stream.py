@@ -102,8 +102,8 @@ class EventStream:
             translated = pbx_event(event)
             lag_s = (datetime.now(UTC) - event.at).total_seconds()
         except wire.WireError as error:
-            # One event that cannot be read must not silence those behind it.
-            log.error("ari.malformed_event", error=str(error), event=text[:500])
+            # One event that cannot be read must not silence those behind it. Its text may hold telephone numbers.
+            log.error("ari.malformed_event", error=str(error), length=len(text))
             self._count("malformed", 0.0)
             return
         self._count(event.type if event.type in wire.EVENT_TYPES else "other", max(0.0, lag_s))

@@ -78,6 +78,8 @@ class FakeChannel:
     """When TIMEOUT(absolute) ends it."""
     ring_timer: VirtualTimer | None = None
     script: VirtualTimer | None = None
+    shown_number: str | None = None
+    """The origin number in the INVITE (R11)."""
     dialled: bool = False
     dialled_at: datetime | None = None
     ring_timeout_s: int | None = None
@@ -322,6 +324,7 @@ class FakePbx:
                 return Outcome.DONE
             channel.dialled, channel.dialled_at = True, self.clock.now()
             channel.ring_timeout_s = timeout_s
+            channel.shown_number = channel.variables.get("CONNECTEDLINE(num,i)")
             channel.ring_timer = self.clock.call_in(timeout_s, lambda: self._end(channel, *RING_TIMEOUT))
             self._play_script(channel, self.carrier.get(channel.dial_string or "", self.default_script))
             return Outcome.DONE
