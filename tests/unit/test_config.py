@@ -111,6 +111,7 @@ BAD = [
     ("[asterisk]\nari_url = 'http://x:port'\n", 2, "[asterisk] ari_url: must be a URL such as http://"),
     ("[asterisk]\nari_password = 'a'\nari_password_file = 'b'\n", 2, "cannot be given together with ari_password_file"),
     ("[asterisk]\n\nari_password_file = 'absent'\n", 3, "absent cannot be read: No such file or directory"),
+    ('[asterisk]\nari_password_file = "a\\u0000b"\n', 2, "[asterisk] ari_password_file: must be a path in quotes"),
     ("[asterisk]\nari_password = ''\n", 2, "[asterisk] ari_password: must be a text that is not empty"),
 ]
 
@@ -125,7 +126,13 @@ def test_a_bad_file_names_the_key_and_its_line(tmp_path: Path, text: str, line: 
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("[calls]\nring_timeout_s = \n", 2), ("[calls\n", 1), ("[http]\nport = 1\nport = 2\n", 3), ("a = [\n1,\n", 2)],
+    [
+        ("[calls]\nring_timeout_s = \n", 2),
+        ("[calls\n", 1),
+        ("[http]\nport = 1\nport = 2\n", 3),
+        ("a = [\n1,\n", 2),
+        ("a = " + "[" * 5000, 1),
+    ],
 )
 def test_broken_toml_names_the_line(tmp_path: Path, text: str, line: int) -> None:
     path = write(tmp_path, text)
