@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -19,9 +19,11 @@ class Lane:
     Order matters: a hang-up must reach Asterisk after the create it undoes, a void the ledger after the hold.
     """
 
-    def __init__(self, name: str, on_idle: Callable[[], None]) -> None:
+    def __init__(self, name: str, on_idle: Callable[[], None], context: Mapping[str, str]) -> None:
+        """`context`: ids that every log line of this lane's work carries."""
         self._name = name
         self._on_idle = on_idle
+        self._context = context
         self._waiting: deque[Work] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -41,6 +43,7 @@ class Lane:
             self._task.cancel()
 
     async def _run(self) -> None:
+        structlog.contextvars.bind_contextvars(**self._context)  # a task has a context of its own
         try:
             while self._waiting:
                 work = self._waiting.popleft()

@@ -36,8 +36,9 @@ class CallRunner:
         self._timers: dict[Deadline, Timer] = {}
         self._money = Money(world, self.deliver)
         self._switching = Switching(world, self.deliver)
-        self._ledger_lane = Lane(f"ledger {call.call_id}", self._wake)
-        self._pbx_lane = Lane(f"pbx {call.call_id}", self._wake)
+        context = {"call_id": call.call_id, "agent_channel": call.agent_channel}
+        self._ledger_lane = Lane(f"ledger {call.call_id}", self._wake, context)
+        self._pbx_lane = Lane(f"pbx {call.call_id}", self._wake, context)
         self._waiters: list[asyncio.Future[None]] = []
         world.observer.call_changed(None, call)
 
