@@ -57,7 +57,7 @@ class CarrierInstance(AsteriskInstance):
         self._by_channel: dict[str, CarrierCall] = {}
         self._events = EventStream(self.ari_url, self.ari_user, self.ari_password)
         self._events.listeners.append(self._on_event)
-        self.phones = {account.username: Phone(account, self._events, self.recordings) for account in phones}
+        self.set_phones(phones)
 
     async def start(self) -> None:
         await super().start()
@@ -77,6 +77,10 @@ class CarrierInstance(AsteriskInstance):
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Be told every event of this Asterisk."""
         self._events.listeners.append(listener)
+
+    def set_phones(self, accounts: Iterable[PhoneAccount]) -> None:
+        """Before `start`: the softphones it will play."""
+        self.phones = {account.username: Phone(account, self._events, self.recordings) for account in accounts}
 
     async def add_phone(self, account: PhoneAccount) -> Phone:
         """A softphone that appears while the laboratory runs; it registers by itself."""

@@ -83,10 +83,13 @@ class DaemonProcess:
 
     async def prepare(self) -> None:
         """Write the configuration and bring the database up to date."""
+        self.write_config()
+        await self.command("migrate")
+
+    def write_config(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config.touch(mode=0o600)
         self.config.write_text(self._toml())
-        await self.command("migrate")
 
     async def start(self, *, ready: bool = True) -> None:
         """Start it; `ready`: until /readyz agrees. Raises DaemonDidNotStart."""

@@ -8,7 +8,7 @@ from typing import Any
 from lab.audio import complete, seconds_of_tone
 from lab.carrier import CUSTOMER_HZ, CarrierCall
 from lab.daemon import DaemonProcess
-from lab.demo.company import ADDON_MINUTES, COMPANY, POOL_MINUTES
+from lab.demo.company import ADDON_MINUTES, COMPANY, ORIGIN_NUMBER, POOL_MINUTES
 from lab.phone import PhoneAccount, PhoneCall
 
 TALK_S = 3
@@ -38,8 +38,11 @@ async def checks(
     return [
         Check(f"the agent heard the customer ({agent_hears:.1f} s)", agent_hears >= _HEARD_S),
         Check(f"the customer heard the agent ({customer_hears:.1f} s)", customer_hears >= _HEARD_S),
+        Check(
+            f"the customer saw {carrier_call.caller}, the company's origin number", carrier_call.caller == ORIGIN_NUMBER
+        ),
         Check("the call is in the list once", len(calls) == 1),
-        Check(f"it is {call.get('disposition')}, answered", call.get("disposition") == "ANSWERED"),
+        Check(f"disposition: {call.get('disposition')}", call.get("disposition") == "ANSWERED"),
         Check(f"billed minutes: {call.get('billed_minutes')}, expected 1 (R7)", call.get("billed_minutes") == 1),
         Check(
             f"entries of the call: {[entry['minutes'] for entry in posted]}, from the monthly pool",

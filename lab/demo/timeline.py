@@ -19,6 +19,7 @@ _MEANING = {
     "call.refused": "refused before dialling",
     "call.closed": "CDR and minutes committed in one transaction",
 }
+_SIP = {"RINGING": "180", "PROGRESS": "183", "ANSWER": "200"}
 _DETAILS = ("dialled", "number", "trunk", "held_minutes", "disposition", "reason", "billsec", "billed_minutes")
 
 
@@ -49,10 +50,8 @@ class Timeline:
             self._print(who, f"INVITE for {channel['dialplan']['exten']}, caller {caller or 'unknown'}")
         elif event["type"] == "ChannelStateChange" and who == "carrier" and channel["state"] in ("Ringing", "Up"):
             self._print(who, {"Ringing": "180 Ringing", "Up": "200 OK"}[channel["state"]])
-        elif event["type"] == "Dial" and event["dialstatus"] in ("RINGING", "PROGRESS", "ANSWER"):
-            self._print(
-                "phone", {"RINGING": "180", "PROGRESS": "183", "ANSWER": "200"}[event["dialstatus"]] + " received"
-            )
+        elif event["type"] == "Dial" and event["peer"]["name"].startswith("PJSIP/") and event["dialstatus"] in _SIP:
+            self._print("phone", f"{_SIP[event['dialstatus']]} received")
 
     def _print(self, who: str, what: str) -> None:
         if self._began_at is not None:

@@ -15,8 +15,7 @@ find_python() {
 ensure_venv() {
   local venv=$1 requirements=$2 python stamp
   python=$(find_python)
-  stamp=$(printf '%s\n' "$here" "$python" "$("$python" -V)" | cat - "$requirements" "$here/pyproject.toml" "${BASH_SOURCE[0]}" \
-    "$here/scripts/lib/link_checkout.py" | sha256sum)
+  stamp=$(printf '%s\n' "$here" "$python" "$("$python" -V)" | cat - "$requirements" | sha256sum)
   mkdir -p "$(dirname "$venv")"
   exec 8>"$venv.lock"
   flock 8
@@ -24,9 +23,13 @@ ensure_venv() {
     rm -rf "$venv"
     say "fetching Python packages (up to a minute)"
     make_venv "$python" "$venv" "$requirements"
-    "$venv/bin/python" "$here/scripts/lib/link_checkout.py"
     # Last, so that a half-made one is never taken for whole.
     printf '%s\n' "$stamp" >"$venv/stamp"
+  fi
+  stamp=$(cat "$here/pyproject.toml" "$here/scripts/lib/link_checkout.py" | sha256sum)
+  if [ "$(cat "$venv/linked" 2>/dev/null)" != "$stamp" ]; then
+    "$venv/bin/python" "$here/scripts/lib/link_checkout.py"
+    printf '%s\n' "$stamp" >"$venv/linked"
   fi
   flock -u 8
 }
