@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -69,7 +70,7 @@ async def check_all(config: Config) -> list[Check]:
             try:
                 found.append(await check())
             except (TimeoutError, aiohttp.ClientError, OSError) as error:
-                found.append(Check("ari", False, f"stopped answering: {error or type(error).__name__}"))
+                found.append(Check("ari", False, f"stopped answering: {_why(error)}"))
                 break
         return found
 
@@ -83,13 +84,19 @@ async def _reach(ari: _Ari, config: Config) -> tuple[Check, dict[str, Any] | Non
         advice = "is Asterisk busy or hung? `asterisk -rx 'core show uptime'`"
         return Check(name, False, f"{url} does not answer within {config.asterisk.request_timeout_s:g} s", advice), None
     except (aiohttp.ClientError, OSError) as error:
-        return Check(name, False, f"{url}: {error}", "does Asterisk run, and http.conf say enabled=yes?"), None
+        return Check(name, False, f"{url}: {_why(error)}", "does Asterisk run, and http.conf say enabled=yes?"), None
     if status in (401, 403):
         return Check(name, False, f"{url} refuses user {user!r}", "compare [asterisk] with ari.conf"), None
     if status != 200 or not isinstance(info, dict):
         advice = "load res_ari, res_ari_asterisk and res_websocket_client; see [asterisk] ari_url"
         return Check(name, False, f"{url}/ari answers {status}: ARI is not there", advice), None
     return Check(name, True, f"{url}, user {user}"), info
+
+
+def _why(error: Exception) -> str:
+    """The system's word for it: aiohttp's own repeats address and TLS settings."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number and number > 0 else str(error) or type(error).__name__
 
 
 def version(info: dict[str, Any]) -> Check:

@@ -131,6 +131,7 @@ async def test_no_asterisk_is_one_finding(tmp_path: Path) -> None:
     found = await run_checks(config)
     assert [check.name for check in found] == ["database", "key file", "clock", "websocket_write_timeout", "ari"]
     assert found[-1].ok is False
+    assert found[-1].message.endswith(": Connection refused")
     assert "does Asterisk run" in found[-1].advice
 
 
