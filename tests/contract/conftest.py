@@ -11,7 +11,7 @@ from tests.contract.worlds import FakeWorld, RealField, RealWorld, World
 
 
 @pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["fake", pytest.param("real", marks=pytest.mark.live)]
+    scope="session", loop_scope="session", params=["fake", pytest.param("real", marks=pytest.mark.live)]
 )
 async def field(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -27,7 +27,7 @@ async def field(
         await real.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def world(field: RealField | None) -> AsyncIterator[World]:
     opened: World = await RealWorld.open(field) if field is not None else await FakeWorld.open()
     yield opened

@@ -15,7 +15,7 @@ from callcontrol.engine.ports.pbx import (
 )
 from tests.contract.worlds import NOT_REGISTERED, Called, World, event
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BRIDGE = "cc-c1-bridge"
 CUSTOMER = "cc-c1-customer"

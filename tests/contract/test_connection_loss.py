@@ -8,7 +8,7 @@ from callcontrol.engine.ports.pbx import ChannelDestroyed, ChannelEntered, DialP
 from tests.contract.test_calls import CUSTOMER, dialled, talking
 from tests.contract.worlds import Called, World, event
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_calls_go_on_and_the_snapshot_shows_them(world: World) -> None:

@@ -8,7 +8,7 @@ from callcontrol.engine.ports.pbx import ChannelDestroyed, ChannelLeft, DialStat
 from tests.contract.test_calls import LIMIT, dialled, made_customer, progress, talking
 from tests.contract.worlds import Called, World, event
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CUSTOMER = "cc-c1-customer"
 OTHER = "cc-c2-customer"

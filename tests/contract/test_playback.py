@@ -7,7 +7,7 @@ import pytest
 from callcontrol.engine.ports.pbx import ChannelLeft, Outcome, PlaybackEnded
 from tests.contract.worlds import MISSING_SOUND, SOUND, World, event
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PLAYBACK = "cc-c1-announcement"
 

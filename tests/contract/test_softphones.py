@@ -11,13 +11,14 @@ import pytest
 import pytest_asyncio
 
 from callcontrol.ari.connection import AriConnection
+from callcontrol.ari.pbx import AriPbx
 from callcontrol.ari.softphones import AriSoftphones
 from callcontrol.engine.ports.pbx import Outcome, PbxUnavailable, SoftphoneRegistry
 from lab.ports import LOOPBACK
 from tests.contract.worlds import AGENT, RealField
 from tests.support.fake_softphones import FakeSoftphones
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = AGENT.sip_username
 
@@ -35,6 +36,9 @@ class Phones(Protocol):
         """Until `present()` shows the agent so; None: not at all."""
 
     async def restart(self) -> None: ...
+
+    async def can_be_called(self) -> bool:
+        """Whether Asterisk knows where the phone is."""
 
 
 class FakePhones:
@@ -54,11 +58,15 @@ class FakePhones:
     async def restart(self) -> None:
         return
 
+    async def can_be_called(self) -> bool:
+        return NAME in self._fake.registered
+
 
 class RealPhones:
     def __init__(self, field: RealField, connection: AriConnection) -> None:
         self.registry: SoftphoneRegistry = AriSoftphones(connection, endpoint_options={"media_address": LOOPBACK})
         self._field = field
+        self._pbx = AriPbx(connection)
 
     async def register(self) -> None:
         await self._field.carrier.cli(f"pjsip send register phone-{NAME}")
@@ -82,8 +90,14 @@ class RealPhones:
     async def restart(self) -> None:
         await self._field.pbx.restart()
 
+    async def can_be_called(self) -> bool:
+        outcome = await self._pbx.create_channel("cc-s-customer", f"PJSIP/{NAME}", app_args=(), originator=None)
+        assert outcome in (Outcome.DONE, Outcome.UNAVAILABLE)
+        await self._pbx.hang_up("cc-s-customer", 16)
+        return outcome is Outcome.DONE
 
-@pytest_asyncio.fixture(loop_scope="module")
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def phones(field: RealField | None) -> AsyncIterator[Phones]:
     if field is None:
         fake = FakePhones()
@@ -95,12 +109,16 @@ async def phones(field: RealField | None) -> AsyncIterator[Phones]:
         await real.registry.remove(NAME)
         await real.registry.put(AGENT)
         yield real
+        # The other tests' phone.
+        await real.registry.put(AGENT)
 
 
 async def test_a_phone_registers_with_what_was_pushed(phones: Phones) -> None:
     await phones.until("offline")
+    assert not await phones.can_be_called()
     await phones.register()
     await phones.until("online")
+    assert await phones.can_be_called()
 
 
 async def test_pushing_the_same_again_disturbs_no_registration(phones: Phones) -> None:
@@ -140,10 +158,10 @@ async def test_removal_takes_endpoint_registration_and_credentials(phones: Phone
 async def test_what_was_pushed_survives_a_restart_with_its_registration(phones: Phones) -> None:
     await phones.register()
     await phones.until("online")
+    assert await phones.can_be_called()
     await phones.restart()
-    assert NAME in await phones.registry.present()
-    await phones.until("online")
-    assert "carrier" in await phones.registry.present()
+    assert await phones.can_be_called()
+    assert {NAME, "carrier"} <= set(await phones.registry.present())
 
 
 @pytest.mark.live

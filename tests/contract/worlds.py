@@ -177,7 +177,7 @@ class FakeWorld:
 
 
 class RealField:
-    """A PBX and a carrier with one softphone, shared by the tests of a module."""
+    """A PBX and a carrier with one softphone, shared by all tests of the suite."""
 
     def __init__(self, directory: Path) -> None:
         prefix = find_prefix()
