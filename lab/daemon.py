@@ -17,6 +17,9 @@ from typing import Any, Self
 
 import aiohttp
 
+from callcontrol.cli.gateway import execute
+from callcontrol.config import load_config
+from callcontrol.engine.admin.commands import Command
 from lab.asterisk import AsteriskInstance
 from lab.ports import LOOPBACK, free_port
 
@@ -148,6 +151,12 @@ class DaemonProcess:
     async def json(self, *arguments: str) -> Any:
         """The same with `--json`, read."""
         return json.loads(await self.command(*arguments, "--json"))
+
+    async def ask(self, command: Command) -> Any:
+        """The daemon's answer to an administrative command, over its socket: the command line without the process.
+        Raises AdminError."""
+        config = await asyncio.to_thread(load_config, self.config)
+        return await asyncio.to_thread(execute, config, command, timeout_s=20)
 
     async def try_command(self, *arguments: str, stdin: str | None = None) -> Output:
         process = await asyncio.create_subprocess_exec(

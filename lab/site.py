@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from callcontrol.engine.admin import commands as c
 from lab.carrier import CarrierInstance
 from lab.daemon import DaemonProcess
 from lab.pbx import PbxInstance
@@ -31,26 +33,29 @@ class Site:
 
     async def add_company(self, minutes: int, slug: str = COMPANY, origin: str = ORIGIN) -> None:
         """A company with a plan and an origin number; `minutes` 0: no plan."""
-        run = self.daemon.command
-        await run("company", "add", slug.capitalize(), "--slug", slug, "--area-code", "11")
-        await run("number", "add", slug, origin)
+        ask = self.daemon.ask
+        await ask(c.AddCompany(name=slug.capitalize(), slug=slug, area_code="11"))
+        await ask(c.AddOriginNumber(company=slug, number=origin))
         if minutes:
-            await run("plan", "set", slug, str(minutes), "--order", f"{slug}-plan")
+            await ask(c.SetPlan(company=slug, minutes=minutes, order_id=f"{slug}-plan"))
 
-    async def add_agent(self, extension: str, company: str = COMPANY, tone_hz: int = 440) -> Phone:
+    async def add_agent(
+        self, extension: str, company: str = COMPANY, tone_hz: int = 440, email: str | None = None
+    ) -> Phone:
         """An agent, and a softphone that is registered with the token the directory gave."""
-        added = await self.daemon.json("agent", "add", company, extension, "--name", f"Agente {extension}")
+        name = f"Agente {extension}"
+        added = await self.daemon.ask(c.AddAgent(company=company, extension=extension, name=name, email=email))
         phone = await self.carrier.add_phone(PhoneAccount(added["sip_username"], added["token"], tone_hz))
         await self.carrier.registered(added["sip_username"])
         return phone
 
     async def calls(self, company: str = COMPANY) -> list[dict[str, Any]]:
         """The call list, newest first."""
-        listed: list[dict[str, Any]] = await self.daemon.json("calls", company)
+        listed: list[dict[str, Any]] = await self.daemon.ask(c.ListCalls(company=company, limit=1000))
         return listed
 
     async def usage(self, company: str = COMPANY) -> dict[str, Any]:
-        usage: dict[str, Any] = await self.daemon.json("usage", company)
+        usage: dict[str, Any] = await self.daemon.ask(c.ShowUsage(company=company))
         return usage
 
 
@@ -76,20 +81,33 @@ class SiteBuilder:
         self.site = Site(pbx, carrier, daemon)
 
     async def __aenter__(self) -> Site:
-        site = self.site
-        await site.pbx.start()
-        await site.carrier.start()
-        await site.daemon.prepare()
-        await site.daemon.start()
-        await site.daemon.command("trunk", "add", "carrier", "--endpoint", "carrier")
-        await site.add_company(self._minutes)
-        for extension in self._agents:
-            await site.add_agent(extension)
-        return site
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self.site
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        site = self.site
+        # In one piece: whatever fails, all of it has to be stopped.
+        starting = site.pbx.start(), site.carrier.start(), site.daemon.prepare()
+        results = await asyncio.gather(*starting, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        await site.daemon.start()
+        await site.daemon.ask(c.AddTrunk(name="carrier", endpoint="carrier"))
+        await site.add_company(self._minutes)
+        for extension in self._agents:
+            await site.add_agent(extension)
+
+    async def _stop(self) -> None:
         await self.site.daemon.stop()
         await self.site.carrier.stop()
         await self.site.pbx.stop()
