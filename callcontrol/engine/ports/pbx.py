@@ -149,9 +149,12 @@ class Pbx(Protocol):
     async def set_variables(self, channel_id: str, variables: dict[str, str]) -> Outcome:
         """Channel variables and dialplan functions, several at once."""
 
-    async def add_to_bridge(self, bridge_id: str, channel_ids: tuple[str, ...]) -> Outcome: ...
+    async def add_to_bridge(self, bridge_id: str, channel_ids: tuple[str, ...]) -> Outcome:
+        """All of them, or none when one is gone. Nobody's display is changed by it."""
 
-    async def dial(self, channel_id: str, *, caller: str | None, timeout_s: int) -> Outcome: ...
+    async def dial(self, channel_id: str, *, caller: str | None, timeout_s: int) -> Outcome:
+        """Once only: a second dial ends the leg, so one whose outcome is UNKNOWN is not repeated. When the ring time
+        is over the leg ends with causes 19 and 480. `caller` hands that channel's identity on."""
 
     async def answer(self, channel_id: str) -> Outcome: ...
 
