@@ -24,6 +24,15 @@ from callcontrol.cli.session import Session
 from callcontrol.config import DEFAULT_PATH, ConfigError
 from callcontrol.engine.admin.errors import AdminError
 
+_MIN_TIMEOUT_S, _MAX_TIMEOUT_S = 0.1, 600
+
+
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    # Written so that NaN, which compares with nothing, is refused too.
+    if not _MIN_TIMEOUT_S <= value <= _MAX_TIMEOUT_S:
+        raise click.BadParameter(f"must be between {_MIN_TIMEOUT_S} and {_MAX_TIMEOUT_S}")
+    return value
+
 
 @click.group(no_args_is_help=False)
 @click.version_option(__version__, prog_name="callcontrol")
@@ -36,7 +45,8 @@ from callcontrol.engine.admin.errors import AdminError
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0.1, 600),
+    type=float,
+    callback=_seconds,
     default=10.0,
     metavar="SECONDS",
     help="How long to wait for the daemon; 10 by default.",
