@@ -97,7 +97,7 @@ class Engine:
 
     def run_call(self, call: Call) -> CallRunner:
         """Take a call into ownership; events of its channels reach it from now on."""
-        runner = CallRunner(self.world, call, self._forget)
+        runner = CallRunner(self.world, call, on_ended=self._forget, is_blind=lambda: not self.reconciled)
         self._runners[call.call_id] = runner
         self._call_of_channel[call.agent_channel] = call.call_id
         self._call_of_channel[call.customer_channel] = call.call_id

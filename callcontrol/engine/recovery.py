@@ -64,6 +64,13 @@ class Evidence:
         agent_traced = self.channel(call.agent_channel) or self.record(call.agent_channel).last_seen_at
         return bool(agent_traced) and self.record(call.customer_channel).last_seen_at is None
 
+    def never_dialled(self, call: Call) -> bool:
+        """The customer's channel waits and is in no bridge: dialling comes after that."""
+        customer = self.channel(call.customer_channel)
+        if customer is None or customer.state != "Down":
+            return False
+        return not any(call.customer_channel in members for members in self.snapshot.bridges.values())
+
 
 class Recovery:
     """Reconciles the engine's calls with a snapshot. One at a time: a later connect cancels nothing of an earlier."""
@@ -84,9 +91,9 @@ class Recovery:
         calls = [call for call in self._engine.calls if call.phase not in (Phase.CLOSING, Phase.ENDED)] + missing
         evidence = await self._evidence(calls, snapshot, mark, wait_s=0)
         for call in missing:
-            # Without a trace of the customer's channel, that is the step to do next.
-            phase = Phase.PREPARING if evidence.never_made(call) else call.phase
-            self._engine.run_call(replace(call, phase=phase))
+            # Made or not, dialling the customer is the step to do next.
+            not_dialled = evidence.never_made(call) or evidence.never_dialled(call)
+            self._engine.run_call(replace(call, phase=Phase.PREPARING if not_dialled else call.phase))
         for call in calls:
             if evidence.complete(call):
                 self._catch_up(call, evidence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -24,11 +25,25 @@ from callcontrol.engine.world import World
 log = structlog.get_logger(__name__)
 
 
+BLIND_RETRY = timedelta(seconds=1)
+NEEDS_SIGHT = frozenset({Deadline.SETUP, Deadline.RING})
+"""Deadlines for an event that did not come. Without a connection its absence says nothing: the call may be talking."""
+
+
 class CallRunner:
     """The mailbox of a call. Events are decided one at a time, in the order they were delivered."""
 
-    def __init__(self, world: World, call: Call, on_ended: Callable[[CallRunner], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        call: Call,
+        *,
+        on_ended: Callable[[CallRunner], None],
+        is_blind: Callable[[], bool],
+    ) -> None:
+        """`is_blind`: events may be missing now, and come later as recovery's."""
         self.call = call
+        self._is_blind = is_blind
         self._world = world
         self._on_ended = on_ended
         self._mailbox: deque[Event] = deque()
@@ -118,6 +133,9 @@ class CallRunner:
 
     def _pass(self, deadline: Deadline) -> None:
         self._timers.pop(deadline, None)
+        if deadline in NEEDS_SIGHT and self._is_blind():
+            self._start(do.SetDeadline(deadline, self._world.clock.now() + BLIND_RETRY))
+            return
         self.deliver(ev.DeadlinePassed(self._world.clock.now(), deadline))
 
     def _cancel_timer(self, deadline: Deadline) -> None:

@@ -13,6 +13,7 @@ from callcontrol.domain.calls.events import Event
 from callcontrol.domain.calls.state import Call, LegState, Phase
 from callcontrol.domain.causes import Reason
 from callcontrol.engine.ports.pbx import Outcome
+from callcontrol.engine.ports.records import ChannelRecord
 from callcontrol.engine.world import World
 
 log = structlog.get_logger(__name__)
@@ -111,8 +112,22 @@ class Switching:
         outcome = await self._world.pbx.hang_up(channel, q850)
         if outcome is not Outcome.GONE:
             return  # Asterisk's event says when it is gone; the deadline asks again should it not come
-        now = self._world.clock.now()
         if channel == call.agent_channel and call.agent is LegState.PRESENT:
-            self._deliver(ev.AgentLegGone(now))
+            self._deliver(ev.AgentLegGone(self._world.clock.now()))
         elif channel == call.customer_channel and call.customer is LegState.PRESENT:
-            self._deliver(ev.CustomerLegGone(now))
+            await self._tell_unseen_end(call)
+
+    async def _tell_unseen_end(self, call: Call) -> None:
+        """The customer's channel is gone and no event said so yet. It may have been answered in the meantime, which
+        nobody may lose (R6): Asterisk's own record tells."""
+        channel = call.customer_channel
+        record = await self._record(channel, call, wait_s=0)
+        if record.started_at is not None and record.ended_at is None:
+            record = await self._record(channel, call, wait_s=self._world.record_wait_s)
+        if record.answered_at is not None:
+            self._deliver(ev.CustomerAnswered(record.answered_at))
+        self._deliver(ev.CustomerLegGone(record.ended_at or self._world.clock.now(), record.q850))
+
+    async def _record(self, channel: str, call: Call, wait_s: float) -> ChannelRecord:
+        found = await self._world.records.read([channel], since=call.started_at, ended=[channel], wait_s=wait_s)
+        return found.get(channel, ChannelRecord(channel))

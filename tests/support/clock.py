@@ -52,6 +52,13 @@ class VirtualClock:
                 timer.action()
         self._now = end
 
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next timer is due; None: nothing waits for time."""
+        while self._timers and self._timers[0][2].action is None:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
     async def settle(self) -> None:
         """Run what is due now and all that follows from it, without letting time pass."""
         await self.advance(0)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from callcontrol.domain.admission import Caller, Trunk
@@ -50,7 +50,6 @@ ANA = Caller(
 )
 NUMBER = "11988887777"
 DIAL_STRING = "PJSIP/+5511988887777@carrier"
-STEP_S = 0.5
 
 
 class RecordedPbx(FakePbx):
@@ -186,13 +185,13 @@ class Site:
                 await asyncio.wait(busy, timeout=0.005)
 
     async def advance(self, seconds: float) -> None:
-        """Time passes in steps small enough that the ledger's answers, which take none, fall between them."""
+        """Time passes from timer to timer, and the ledger's answers, which take none, fall between them."""
+        end = self.clock.now() + timedelta(seconds=seconds)
         await self.quiet()
-        while seconds > 0:
-            step = min(STEP_S, seconds)
-            await self.clock.advance(step)
+        while (due := self.clock.next_at) is not None and due <= end:
+            await self.clock.advance((due - self.clock.now()).total_seconds())
             await self.quiet()
-            seconds -= step
+        await self.clock.advance((end - self.clock.now()).total_seconds())
 
     async def call_rows(self) -> list[CallRow]:
         """The call list, oldest first."""

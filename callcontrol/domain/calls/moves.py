@@ -87,8 +87,10 @@ def ring(call: Call, event: Event) -> Moved:
 
 
 def ring_on(call: Call, event: Event) -> Moved:
-    """The daemon came back to a ringing phone: it gets a whole ring time from now."""
-    return call, (do.SetDeadline(Deadline.RING, _after(event.at, call.timing.ring_timeout_s)),)
+    """The daemon came back to a ringing phone: it rings for what is left of its time, and Asterisk's own timeout, whose
+    causes look like a carrier's 480, does not come first."""
+    rings_until = _after(call.started_at, call.timing.ring_timeout_s)
+    return call, (do.SetDeadline(Deadline.RING, max(event.at, rings_until)),)
 
 
 def fail_to_reach(call: Call, event: Event) -> Moved:
@@ -243,12 +245,11 @@ def note_late_answer(call: Call, event: Event) -> Moved:
     """Answered in the moment we gave up or the agent did. The carrier's leg was answered, so it counts (R6, R7)."""
     if call.answered_at is not None:
         return call, ()
-    return replace(
-        call,
-        answered_at=event.at,
-        ended_at=max(event.at, call.ended_at) if call.ended_at else None,
-        disposition=Disposition.ANSWERED,
-    ), (do.RecordAnswer(event.at),)
+    # When we gave up is not when the talk ended: the first leg that goes says that, unless the agent is gone already.
+    ended_at = max(event.at, call.ended_at) if call.ended_at and call.agent is _GONE else None
+    reason = Reason.AGENT_HUNG_UP if call.agent is _GONE else Reason.CUSTOMER_HUNG_UP
+    call = replace(call, answered_at=event.at, ended_at=ended_at, disposition=Disposition.ANSWERED, reason=reason)
+    return call, (do.RecordAnswer(event.at),)
 
 
 def hang_up_latecomer(call: Call, event: Event) -> Moved:

@@ -236,6 +236,37 @@ async def test_reconnecting_without_a_restart_feeds_what_was_missed(s: Site) -> 
     await s.assert_clean()
 
 
+async def test_a_lost_connection_neither_ends_a_talk_nor_loses_its_bill(s: Site) -> None:
+    """Answered while nobody saw it, and the ring timeout passes: no answer was seen, but there was one."""
+    s.pbx.carrier[DIAL_STRING] = answers(answer_after_s=5, talks_s=150)
+    agent = s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(2)
+    s.pbx.lose_connection()
+    await s.advance(100)
+    assert len(s.pbx.channels) == 2, "the ring timeout must not end what may be a talk"
+    await s.pbx.connect(s.engine)
+    await s.advance(1)
+    assert s.pbx.channels[agent].up
+    await s.advance(100)
+    [row] = await s.call_rows()
+    assert (row.billsec, row.billed_minutes) == (150, 3)
+    await s.assert_clean()
+
+
+async def test_an_answer_nobody_saw_is_found_when_the_leg_turns_out_to_be_gone(s: Site) -> None:
+    s.pbx.carrier[DIAL_STRING] = answers(answer_after_s=5, talks_s=10)
+    s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(2)
+    await s.engine.drain(1.0)
+    tell, s.engine.on_event = s.engine.on_event, lambda event: None  # type: ignore[method-assign]
+    await s.advance(30)
+    s.engine.on_event = tell  # type: ignore[method-assign]
+    await s.advance(100)
+    [row] = await s.call_rows()
+    assert (row.billsec, row.billed_minutes) == (10, 1)
+    await s.assert_clean()
+
+
 @given(
     crash_at=st.floats(0, 80),
     away_s=st.floats(0.1, 120),

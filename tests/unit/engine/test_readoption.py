@@ -1,0 +1,50 @@
+"""A daemon that comes back to a call which was still being dialled: the phone rings for its time, and rings at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from callcontrol.domain.causes import Disposition, Reason
+from tests.support.carrier import answers, rings_for_ever
+from tests.support.site import DIAL_STRING, NUMBER, Site, site
+
+
+@pytest.fixture
+async def s(tmp_path: Path) -> AsyncIterator[Site]:
+    async with site(tmp_path) as running:
+        yield running
+
+
+@pytest.mark.parametrize("away_s", [10, 48, 58, 90])
+async def test_a_phone_that_is_never_answered_rings_for_its_time_and_no_longer(s: Site, away_s: float) -> None:
+    """Asterisk's own timeout is cause 19 and 480, as from a carrier whose subscriber is away: ours comes first."""
+    s.pbx.carrier[DIAL_STRING] = rings_for_ever()
+    s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(5)
+    await s.die()
+    await s.clock.advance(away_s)
+    await s.start()
+    await s.advance(70)
+    [row] = await s.call_rows()
+    assert (row.disposition, row.reason) == (Disposition.NO_ANSWER, Reason.NO_ANSWER)
+    assert row.ended_at is not None
+    assert (row.ended_at - row.started_at).total_seconds() < max(66, away_s + 6)
+    await s.assert_clean()
+
+
+async def test_killed_after_the_customers_leg_was_made_and_before_it_was_dialled(s: Site) -> None:
+    """The leg is there and nobody rings: it is dialled now, not waited for."""
+    s.pbx.carrier[DIAL_STRING] = answers(answer_after_s=3, talks_s=65)
+    s.pbx.delay_answers("create_channel", 4)
+    s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(1)
+    assert [channel.dialled for channel in s.pbx.channels.values() if channel.outbound] == [False]
+    await s.die()
+    await s.start()
+    await s.advance(100)
+    [row] = await s.call_rows()
+    assert (row.disposition, row.billsec, row.billed_minutes) == (Disposition.ANSWERED, 65, 2)
+    await s.assert_clean()
