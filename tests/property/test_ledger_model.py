@@ -29,6 +29,7 @@ _POSTINGS = text(
     "SELECT g.id, g.kind, g.period, e.call_id, coalesce(e.minutes, 0) AS minutes FROM grants g"
     " LEFT JOIN entries e ON e.grant_id = g.id AND e.kind = 'post'"
 )
+MIDNIGHT = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 
 
@@ -48,7 +49,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.directory = Path(mkdtemp())
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
-        self.now = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+        self.now = MIDNIGHT
         self.model = Model(SAO_PAULO)
         self.open: dict[str, Talk] = {}
         self.holds_told: dict[tuple[str, int], Hold] = {}
@@ -59,14 +60,29 @@ class LedgerMachine(RuleBasedStateMachine):
     def run(self, operation: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(operation)
 
-    @initialize()
-    def open_ledger(self) -> None:
+    @initialize(
+        before_midnight_s=st.sampled_from([0, 5, 70, 3600]),
+        plan=st.sampled_from([0, 1, 2, 3, 4, 60]),
+        next_plan=st.sampled_from([0, 1, 2, 3]),
+        addon=st.sampled_from([0, 0, 0, 1]),
+    )
+    def open_ledger(self, before_midnight_s: int, plan: int, next_plan: int, addon: int) -> None:
+        """Little is left and day 1 is near: where the rules meet."""
+        self._open()
+        self.now = MIDNIGHT - timedelta(seconds=before_midnight_s + 1)
+        self.set_plan(plan)
+        if next_plan < plan:
+            self.set_plan(next_plan)
+        if addon:
+            self.buy_addon(addon)
+
+    def _open(self) -> None:
         self.books: Books = self.run(self.stack.enter_async_context(open_books(self.directory)))
 
     @rule()
     def restart(self) -> None:
         self.run(self.stack.aclose())
-        self.open_ledger()
+        self._open()
         found = {call.opening.call_id: call for call in self.run(self.books.ledger.open_calls(NODE))}
         assert set(found) == set(self.open)
         for call_id, talk in self.open.items():
@@ -80,31 +96,29 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # time
 
-    @rule(seconds=st.sampled_from([0, 1, 20, 59, 60, 61, 119, 300]))
+    @rule(seconds=st.sampled_from([1, 5, 59, 60, 61, 130]))
     def pass_time(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    @rule(before_s=st.sampled_from([0, 1, 15, 70]))
-    def come_near_midnight_of_day_one(self, before_s: int) -> None:
-        near = period_of(self.now, SAO_PAULO).ends_at(SAO_PAULO) - timedelta(seconds=before_s)
-        # Not with calls open for weeks: the model posts minute by minute.
-        if not self.open or near - self.now < timedelta(hours=1):
-            self.now = max(self.now, near)
-
     @precondition(lambda self: not self.open)
-    @rule(days=st.sampled_from([20, 70]))
-    def stay_idle(self, days: int) -> None:
-        self.now += timedelta(days=days)
+    @rule(months=st.sampled_from([1, 3]), before_s=st.sampled_from([1, 5, 70]))
+    def stay_idle(self, months: int, before_s: int) -> None:
+        """Come back shortly before a day 1."""
+        month = period_of(self.now, SAO_PAULO)
+        for _ in range(months):
+            month = month.next()
+        self.now = month.ends_at(SAO_PAULO) - timedelta(seconds=before_s)
 
     # orders
 
-    @rule(minutes=st.sampled_from([0, 1, 2, 3, 5, 40]))
+    @rule(minutes=st.sampled_from([0, 1, 2, 3]))
     def set_plan(self, minutes: int) -> None:
         order = Order(COMPANY, minutes, f"order-{len(self.orders)}", self.now)
         self.orders[order] = self.run(self.books.minutes.set_plan(order))
         assert self.orders[order] == self.model.set_plan(minutes, self.now)
 
-    @rule(minutes=st.sampled_from([1, 2, 5]))
+    @precondition(lambda self: sum(self.model.addons) < 2)
+    @rule(minutes=st.sampled_from([1, 2]))
     def buy_addon(self, minutes: int) -> None:
         order = Order(COMPANY, minutes, f"order-{len(self.orders)}", self.now)
         self.orders[order] = self.run(self.books.minutes.add_addon(order))
@@ -122,7 +136,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # calls
 
-    @rule(count=st.integers(1, 4))
+    @rule(count=st.integers(1, 3))
     def dial_together(self, count: int) -> None:
         """In one commit, so each must see what the others hold."""
         names = [f"call-{self.calls + number}" for number in range(count)]
@@ -141,7 +155,11 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(talk.answered_at is None for talk in self.open.values()))
     @rule(data=st.data(), extends=st.booleans())
     def answer(self, data: st.DataObject, extends: bool) -> None:
-        talk = data.draw(st.sampled_from([talk for talk in self.open.values() if talk.answered_at is None]))
+        self._answer(
+            data.draw(st.sampled_from([talk for talk in self.open.values() if talk.answered_at is None])), extends
+        )
+
+    def _answer(self, talk: Talk, extends: bool) -> None:
         talk.answered_at = self.now
         self.run(self.books.ledger.record_answer(talk.call_id, self.now))
         if extends:
@@ -178,6 +196,31 @@ class LedgerMachine(RuleBasedStateMachine):
         assert (cdr.billsec, cdr.billed_minutes) == (seconds or 0, billed)
         del self.open[talk.call_id]
         self.closed[talk.call_id] = told, cdr
+
+    @rule(
+        next_plan=st.sampled_from([0, 1, 2]),
+        count=st.integers(1, 2),
+        dials_after=st.booleans(),
+        extends=st.booleans(),
+    )
+    def dial_before_midnight_and_answer_after(
+        self, next_plan: int, count: int, dials_after: bool, extends: bool
+    ) -> None:
+        """billing.md, Edges: from a month that has minutes into one that has few, which a new call may want too."""
+        midnight = period_of(self.now, SAO_PAULO).ends_at(SAO_PAULO)
+        if self.open and midnight - self.now > timedelta(hours=1):
+            return  # nobody talks for weeks: the model posts minute by minute
+        self.now = max(self.now, midnight - timedelta(seconds=5))
+        self.set_plan(60)
+        self.set_plan(next_plan)
+        before = set(self.open)
+        self.dial_together(count)
+        over_midnight = set(self.open) - before
+        self.now = midnight + timedelta(seconds=5)
+        if dials_after:
+            self.dial_together(1)
+        for call_id in sorted(over_midnight):
+            self._answer(self.open[call_id], extends)
 
     # repetition and disorder (D7)
 
