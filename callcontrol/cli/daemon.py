@@ -18,10 +18,11 @@ def run(session: Session) -> int:
     # Imported in the commands: a daemon and its database take a second to load, which `--help` need not.
     from callcontrol.bootstrap import run_daemon
     from callcontrol.database import DatabaseInUse
+    from callcontrol.loop import run_on_fast_loop
 
     config = session.config
     try:
-        return asyncio.run(run_daemon(config))
+        return run_on_fast_loop(run_daemon(config))
     except DatabaseInUse as error:
         raise unavailable(f"{error}: stop it first") from error
 
