@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import resource
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import aiohttp
 from callcontrol.cli import direct
 from callcontrol.config import load_config
 from callcontrol.engine.admin import commands as admin
+from lab.asterisk import AsteriskInstance
 from lab.carrier import CarrierCall, CarrierInstance
 from lab.daemon import DaemonProcess
 from lab.pbx import PbxInstance
@@ -23,9 +25,12 @@ from lab.prefix import AsteriskPrefix
 from tests.support.truth import Bill, Cel
 from tests.support.waiting import until
 
-SETTINGS: Mapping[str, Mapping[str, Any]] = {
+Settings = Mapping[str, Mapping[str, Any]]
+"""Section -> key -> value."""
+
+SETTINGS: Settings = {
     "asterisk": {"heartbeat_s": 1, "reconnect_max_s": 0.5, "cel_wait_s": 3},
-    "calls": {"ring_timeout_s": 20, "authorise_timeout_s": 2, "hangup_timeout_s": 2},
+    "calls": {"ring_timeout_s": 30, "authorise_timeout_s": 2, "hangup_timeout_s": 2},
 }
 """Waits that only cost time here; everything else is as an operator has it."""
 
@@ -63,6 +68,7 @@ class Installation:
     bill: Bill
     cel: Cel
     _daemons: list[DaemonProcess] = field(default_factory=list)
+    _options: tuple[Settings, Mapping[str, str]] = ({}, {})
 
     # Calls
 
@@ -82,6 +88,12 @@ class Installation:
         await self.carrier.until_answered(talk.carried)
         await talk.agent.until("ANSWER")
         return talk
+
+    async def customer_answers(self, talk: Talk) -> None:
+        """One who rings (3000) answers now, and talks until somebody hangs up."""
+        channel = await _ask(self.carrier, "GET", f"/channels/{talk.carried.channel_id}")
+        await self.carrier.cli(f"channel redirect {channel['name']} talk,s,1")
+        await self.carrier.until_answered(talk.carried)
 
     async def answered(self, talk: Talk) -> None:
         """Until the answer is stored: what a later kill cannot take away."""
@@ -126,22 +138,67 @@ class Installation:
         assert row["disposition"] == "ANSWERED"
         assert row["billsec"] in possible, f"billed {row['billsec']} s, on record {seconds:.3f} s"
         assert row["billed_minutes"] == max(1, -(-row["billsec"] // 60))
-        assert sum(self.bill.postings(talk.dialled).values()) == row["billed_minutes"]
+        posted = {kind: minutes for kind, minutes in self.bill.postings(talk.dialled).items() if kind != "grace"}
+        assert sum(posted.values()) == row["billed_minutes"]
         assert len(self.bill.rows(talk.dialled)) == 1
 
     # Faults
 
-    async def another_daemon(
-        self, settings: Mapping[str, Mapping[str, Any]] | None = None, environment: Mapping[str, str] | None = None
+    async def have_daemon(
+        self, settings: Settings | None = None, environment: Mapping[str, str] | None = None
     ) -> DaemonProcess:
-        """The daemon ends, and one with other settings takes its place, with the same database; not started."""
-        await self.daemon.stop()
-        self.daemon = DaemonProcess(
-            self.daemon.directory, self.pbx, settings=merged(SETTINGS, settings or {}), environment=environment
-        )
-        self._daemons.append(self.daemon)
-        await self.daemon.prepare()
+        """Have a daemon run with these settings beyond the usual ones, on the same database."""
+        wanted = (settings or {}, environment or {})
+        if wanted != self._options:
+            await self.daemon.stop()
+            self._options = wanted
+            self.daemon = DaemonProcess(
+                self.daemon.directory, self.pbx, settings=merged(SETTINGS, settings or {}), environment=environment
+            )
+            self._daemons.append(self.daemon)
+            await self.daemon.prepare()
+        if self.daemon.pid is None:
+            await self.daemon.start()
         return self.daemon
+
+    @asynccontextmanager
+    async def foreign_client(self) -> AsyncIterator[None]:
+        """Somebody else's ARI client takes our application while the block runs."""
+        async with (
+            aiohttp.ClientSession(headers=self.pbx.ari_headers) as client,
+            client.ws_connect(f"{self.pbx.ari_url}/events?app=callcontrol"),
+        ):
+            yield
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """The daemon can write nothing to any file, its log neither; needs no file system of its own, nor root."""
+        assert self.daemon.pid is not None
+        _, most = resource.prlimit(self.daemon.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.daemon.pid, resource.RLIMIT_FSIZE, (0, most))
+        try:
+            yield
+        finally:
+            resource.prlimit(self.daemon.pid, resource.RLIMIT_FSIZE, (most, most))
+
+    async def exit_code(self) -> int:
+        """Of a daemon that ends by itself."""
+        await until(lambda: self.daemon.pid is None, "the end of the daemon")
+        assert self.daemon.exit_code is not None
+        return self.daemon.exit_code
+
+    def last_line(self) -> dict[str, Any]:
+        """Of its log."""
+        return self.daemon.events()[-1]
+
+    async def until_ready(self, ready: bool, timeout_s: float = 15.0) -> None:
+        """Until /readyz says so."""
+        status = 200 if ready else 503
+
+        async def said() -> bool:
+            return (await self.daemon.get("/readyz"))[0] == status
+
+        await until(said, f"/readyz {status}", timeout_s)
 
     async def kill_and_start(self) -> None:
         await self.daemon.kill()
@@ -173,11 +230,8 @@ class Installation:
     # Asterisk
 
     async def ari(self, method: str, path: str, **query: str) -> Any:
-        async with (
-            aiohttp.ClientSession(headers=self.pbx.ari_headers) as client,
-            client.request(method, f"{self.pbx.ari_url}{path}", params=query) as response,
-        ):
-            return (await response.json()) if response.status == 200 else None
+        """A request to the PBX; None unless it answers 200."""
+        return await _ask(self.pbx, method, path, **query)
 
     async def leftovers(self) -> list[str]:
         """Channels and bridges in Asterisk; calls, holds and errors in the books."""
@@ -200,15 +254,27 @@ class Installation:
         except TimeoutError:
             raise AssertionError(f"left over: {left}") from None
 
-    async def sweep(self) -> None:
-        """After a failed test: the next one begins with a living daemon and no call."""
+    @asynccontextmanager
+    async def one_test(self) -> AsyncIterator[None]:
+        """Before: a living daemon and no call. After: no channel, bridge or hold is left, and the books balance."""
+        if self.daemon.pid is None:
+            await self.daemon.start()
+        try:
+            yield
+            await self.assert_clean()
+        except BaseException:
+            await self._sweep()
+            raise
+
+    async def _sweep(self) -> None:
+        """After a failed test: the next one begins with no call."""
         if not self.pbx.running:
             await self.pbx.start()
         for channel in await self.ari("GET", "/channels") or []:
             await self.ari("DELETE", f"/channels/{channel['id']}")
         if self.daemon.pid is not None:
             self.daemon.thaw()
-        await self.kill_and_start()
+            await self.daemon.kill()
 
     async def stop(self) -> None:
         for daemon in self._daemons:
@@ -241,6 +307,14 @@ async def installation(
         await running.stop()
 
 
+async def _ask(asterisk: AsteriskInstance, method: str, path: str, **query: str) -> Any:
+    async with (
+        aiohttp.ClientSession(headers=asterisk.ari_headers) as client,
+        client.request(method, f"{asterisk.ari_url}{path}", params=query) as response,
+    ):
+        return (await response.json()) if response.status == 200 else None
+
+
 async def _make(config_file: Path, companies: tuple[Company, ...]) -> list[PhoneAccount]:
     """The directory, as the command line makes it while no daemon runs."""
     accounts = []
@@ -262,8 +336,6 @@ async def _make(config_file: Path, companies: tuple[Company, ...]) -> list[Phone
     return accounts
 
 
-def merged(
-    first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
+def merged(first: Settings, second: Settings) -> dict[str, dict[str, Any]]:
     """Settings of both, the second one's where both have a key."""
     return {name: {**first.get(name, {}), **second.get(name, {})} for name in {**first, **second}}

@@ -83,9 +83,12 @@ class CuttableProxy:
             self._writers.discard(here)
 
     async def _pour(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while block := await reader.read(_BLOCK):
-            # What was swallowed is lost for good, as on a route that is gone: the connection is never whole again.
+        while True:
+            block = await reader.read(_BLOCK)
+            # What was swallowed, an end too, is lost for good, as on a route that is gone.
             if not self._flowing.is_set():
                 await asyncio.Event().wait()
+            if not block:
+                return
             writer.write(block)
             await writer.drain()

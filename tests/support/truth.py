@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,14 @@ class Bill:
             dialled,
         )
         return {row["name"]: row["minutes"] for row in rows}
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another process writes and does not end: reads work, no write does."""
+        with closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            yield
+            connection.execute("ROLLBACK")
 
     def last_mark(self) -> datetime:
         """When the node last stored a sign of life."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 LOOK_AGAIN_S = 0.05
 
 
-async def until(fact: Callable[[], Awaitable[T | None] | T | None], what: str, timeout_s: float = 15.0) -> T:
+@overload
+async def until(fact: Callable[[], Awaitable[T | None]], what: str, timeout_s: float = 15.0) -> T: ...
+@overload
+async def until(fact: Callable[[], T | None], what: str, timeout_s: float = 15.0) -> T: ...
+async def until(fact: Callable[[], Any], what: str, timeout_s: float = 15.0) -> Any:
     """Ask again and again until `fact` gives something true. TimeoutError says what was missing."""
     try:
         async with asyncio.timeout(timeout_s):
