@@ -16,7 +16,7 @@ from callcontrol.directory.tables import (
     trunks,
     users,
 )
-from callcontrol.directory.tokens import KeyUnusable, TokenVault
+from callcontrol.directory.tokens import TokenVault
 from callcontrol.domain.admission import Caller, Trunk
 from callcontrol.domain.numbers import DestinationKind
 from callcontrol.domain.rights import Role
@@ -95,20 +95,18 @@ class SqlDirectory:
         return None if row is None else Trunk(row.name, row.endpoint, row.number_format)
 
     async def softphones(self) -> list[SoftphoneAccount]:
+        """Raises KeyUnusable, which is a DirectoryUnavailable, when the tokens cannot be decrypted."""
         rows = await self._read(lambda connection: connection.execute(_SOFTPHONES).all())
-        try:
-            return [
-                SoftphoneAccount(
-                    sip_username=row.sip_username,
-                    token=self._vault.decrypt(row.token_encrypted),
-                    agent_id=row.id,
-                    display_name=row.name,
-                    extension=row.extension,
-                )
-                for row in rows
-            ]
-        except KeyUnusable as error:
-            raise DirectoryUnavailable(str(error)) from error
+        return [
+            SoftphoneAccount(
+                sip_username=row.sip_username,
+                token=self._vault.decrypt(row.token_encrypted),
+                agent_id=row.id,
+                display_name=row.name,
+                extension=row.extension,
+            )
+            for row in rows
+        ]
 
     async def provisioned(self, node: str) -> dict[str, str]:
         rows = await self._read(lambda connection: connection.execute(_PROVISIONED, {"node": node}).all())

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from callcontrol.engine.ports.directory import DirectoryUnavailable
+
 _TOKEN_BYTES = 18
 """18 random bytes are 24 URL-safe characters: 144 bits, and nothing a softphone's form would choke on."""
 
 
-class KeyUnusable(Exception):
+class KeyUnusable(DirectoryUnavailable):
     """The key file cannot be used; the message says which file and what to do."""
 
 

@@ -52,23 +52,6 @@ FINE = frozenset({Exit.OK, Exit.USAGE, Exit.REFUSED})
 COMMANDS = {" ".join(path): (path, command) for path, command in leaves() if path not in DAEMON}
 
 
-@pytest.fixture
-def furnished(cc: CommandLine) -> CommandLine:
-    """One thing of each kind, so that bad input meets real data."""
-    for line in (
-        "company add Acme --area-code 11",
-        "agent add acme 1001 --name Ana --email ana@x.br",
-        "user add ana@x.br --name Ana --role agent --company acme",
-        "trunk add Bob --endpoint carrier-a",
-        "did add acme 1133334444 --extension 1001",
-        "number add acme 1133334444",
-        "contact add acme 1133334444 --name Bob",
-        "plan set acme 100",
-    ):
-        cc.do(*line.split(" "))
-    return cc
-
-
 def invocation(path: Sequence[str], command: click.Command, **replaced: str) -> tuple[str, ...]:
     """The command with what it requires, and `replaced` in the place of those parameters."""
     options: list[str] = []

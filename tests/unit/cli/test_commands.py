@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,17 @@ def test_lost_key_is_one_line(cc: CommandLine) -> None:
     cc.config.with_name("token.key").unlink()
     cc.refuse(Exit.UNAVAILABLE, "restore it from a backup", "agent", "token", "show", "acme", "1001")
     cc.refuse(Exit.UNAVAILABLE, "restore it from a backup", "migrate")
+
+
+def test_a_daemon_that_cannot_start_is_told_by_its_exit_code(cc: CommandLine) -> None:
+    cc.do("company", "add", "Acme", "--area-code", "11")
+    cc.do("agent", "add", "acme", "1001", "--name", "Ana")
+    cc.config.with_name("token.key").unlink()
+    program = [sys.executable, "-c", "from callcontrol.cli import main; main()", "--config", str(cc.config), "run"]
+    ran = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert ran.returncode == Exit.UNAVAILABLE
+    assert "restore it from a backup" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_defects_are_one_line_with_a_file_for_the_rest(
