@@ -9,7 +9,7 @@ import structlog
 
 from callcontrol.engine.ports.directory import Directory, DirectoryUnavailable
 from callcontrol.engine.ports.observer import Observer
-from callcontrol.engine.ports.pbx import Outcome, SoftphoneAccount, SoftphoneRegistry
+from callcontrol.engine.ports.pbx import Outcome, PbxUnavailable, SoftphoneAccount, SoftphoneRegistry
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +46,8 @@ class SoftphoneProvisioner:
             self._wanted.clear()
             try:
                 complete = await self._round()
-            except DirectoryUnavailable as error:
-                log.warning("softphones.directory_unavailable", error=repr(error))
+            except (DirectoryUnavailable, PbxUnavailable) as error:
+                log.warning("softphones.not_pushed_now", reason=repr(error))
                 complete = False
             if not complete:
                 await asyncio.sleep(RETRY_S)

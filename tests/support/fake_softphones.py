@@ -13,6 +13,8 @@ class FakeSoftphones:
         self.accounts: dict[str, SoftphoneAccount] = {}
         self.registered: set[str] = set()
         self.answering = True
+        self.puts: list[str] = []
+        """SIP user names, in the order in which they were put."""
         self._static = static
 
     def register(self, sip_username: str, token: str) -> bool:
@@ -26,6 +28,7 @@ class FakeSoftphones:
     async def put(self, account: SoftphoneAccount) -> Outcome:
         if not self.answering:
             return Outcome.UNKNOWN
+        self.puts.append(account.sip_username)
         before = self.accounts.get(account.sip_username)
         if before is not None and before.token != account.token:
             self.registered.discard(account.sip_username)
