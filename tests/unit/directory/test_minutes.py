@@ -94,7 +94,7 @@ async def test_call_list_names_agent_user_and_contact(admin: Administration, dat
     [call] = await admin.do(c.ListCalls(company="acme"))
     assert (call["user"], call["extension"]) == ("Ramal da Ana", "1001")
     assert await admin.do(c.ListCalls(company="acme", last_day="2026-11-21")) == []
-    await admin.refuse(c.RemoveCompany(company="acme"), CONFLICT, "calls or minutes")
+    await admin.refuse(c.RemoveCompany(company="acme"), CONFLICT, "history is never lost")
 
 
 async def _one_call(admin: Administration, database: Database) -> None:
