@@ -12,6 +12,9 @@ _SECRET_TEXT = (
     (re.compile(r"(?i)\b(basic|bearer|digest)\s+[A-Za-z0-9+/=._~-]{8,}"), r"\1 [removed]"),
     (re.compile(r"(?i)\b(api_key|password|passwd|secret|token)(['\"]?\s*[=:]\s*['\"]?)[^\s&'\",;]+"), r"\1\2[removed]"),
 )
+_HINTS = ("://", "basic", "bearer", "digest", "api_key", "password", "passwd", "secret", "token")
+"""One of these is in every text (case folded) that one of the patterns above changes. To look for them first halves
+the cost of a line, and every call has eight."""
 _NUMBER_KEYS = frozenset({"number", "dialled", "caller_id", "origin_number", "dial_string", "sip_username"})
 _NUMBER = re.compile(r"(?<![\w.:-])\+?[0-9]{8,15}(?![\w.:-])")
 _DIGITS = re.compile(r"[0-9]{5,}")
@@ -50,8 +53,10 @@ class Cleaner:
     def _text(self, key: str, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _REMOVED)
-        for pattern, replacement in _SECRET_TEXT:
-            text = pattern.sub(replacement, text)
+        small = text.casefold()
+        if any(hint in small for hint in _HINTS):
+            for pattern, replacement in _SECRET_TEXT:
+                text = pattern.sub(replacement, text)
         if self._mask and key != "timestamp":
             text = (_DIGITS if key in _NUMBER_KEYS else _NUMBER).sub(_all_but_the_last_four, text)
         return text
