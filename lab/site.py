@@ -39,15 +39,22 @@ class Site:
         if minutes:
             await ask(c.SetPlan(company=slug, minutes=minutes, order_id=f"{slug}-plan"))
 
-    async def add_agent(
-        self, extension: str, company: str = COMPANY, tone_hz: int = 440, email: str | None = None
-    ) -> Phone:
+    async def add_agent(self, extension: str, company: str = COMPANY, tone_hz: int = 440) -> Phone:
         """An agent, and a softphone that is registered with the token the directory gave."""
-        name = f"Agente {extension}"
-        added = await self.daemon.ask(c.AddAgent(company=company, extension=extension, name=name, email=email))
-        phone = await self.carrier.add_phone(PhoneAccount(added["sip_username"], added["token"], tone_hz))
-        await self.carrier.registered(added["sip_username"])
+        [phone] = await self.enrol(
+            c.AddAgent(company=company, extension=extension, name=f"Agente {extension}"), tone_hz=tone_hz
+        )
         return phone
+
+    async def enrol(self, *agents: c.AddAgent, tone_hz: int = 440) -> list[Phone]:
+        """Several at once: the phones register side by side."""
+        accounts = []
+        for agent in agents:
+            added = await self.daemon.ask(agent)
+            accounts.append(PhoneAccount(added["sip_username"], added["token"], tone_hz))
+        await self.carrier.add_phones(accounts)
+        await asyncio.gather(*(self.carrier.registered(account.username) for account in accounts))
+        return [self.carrier.phone(account.username) for account in accounts]
 
     async def calls(self, company: str = COMPANY) -> list[dict[str, Any]]:
         """The call list, newest first."""
@@ -104,8 +111,9 @@ class SiteBuilder:
         await site.daemon.start()
         await site.daemon.ask(c.AddTrunk(name="carrier", endpoint="carrier"))
         await site.add_company(self._minutes)
-        for extension in self._agents:
-            await site.add_agent(extension)
+        await site.enrol(
+            *(c.AddAgent(company=COMPANY, extension=extension, name=f"Agente {extension}") for extension in self._agents)
+        )
 
     async def _stop(self) -> None:
         await self.site.daemon.stop()
