@@ -27,6 +27,7 @@ _INSERT = text(
     "INSERT INTO operations (key, identity_hash, at) VALUES (:key, :hash, :at) ON CONFLICT (key) DO NOTHING"
 ).bindparams(bindparam("at", type_=UtcDateTime))
 _FIND = select(operations.c.identity_hash, operations.c.result).where(operations.c.key == bindparam("key"))
+_FIND_ANY = select(operations.c.result).where(operations.c.key.in_(bindparam("keys", expanding=True)))
 _FINISH = update(operations).where(operations.c.key == bindparam("done_key")).values(result=bindparam("done_result"))
 
 
@@ -62,12 +63,12 @@ def begin(connection: Connection, key: str, identity: Identity, at: datetime) ->
     return result
 
 
-def find(connection: Connection, key: str) -> Result | None:
-    """The result of an operation that was done, without claiming its key."""
-    stored = connection.execute(_FIND, {"key": key}).one_or_none()
+def find_any(connection: Connection, *keys: str) -> Result | None:
+    """The result of the operation that was done under one of these keys, without claiming any."""
+    stored = connection.execute(_FIND_ANY, {"keys": keys}).scalar()
     if stored is None:
         return None
-    result: Result = json.loads(stored.result)
+    result: Result = json.loads(stored)
     return result
 
 

@@ -57,10 +57,9 @@ _CLOSE_CALL = (
 def close(connection: Connection, closing: CallClosing) -> Cdr:
     """Post or void the call and store its CDR; the first close is the one that counts (D7)."""
     leg_id = keys.customer_leg(closing.call_id)
-    for key in (keys.post_key(leg_id), keys.void_key(leg_id)):
-        done = keys.find(connection, key)
-        if done is not None:
-            return _cdr(done)
+    done = keys.find_any(connection, keys.post_key(leg_id), keys.void_key(leg_id))
+    if done is not None:
+        return _cdr(done)
     leg = find_leg(connection, leg_id)
     if leg is None:
         insert_closing(connection, closing)
@@ -99,7 +98,9 @@ def _post(
 ) -> tuple[Minutes, tuple[Posting, ...]]:
     accounts.renew(connection, account, max(closing.ended_at, answered_at))
     belongs_to = account.period_of(answered_at)
-    held, _, _ = claims.move_to(connection, account, claimant, claims.held_by(connection, claimant.leg_id), belongs_to)
+    held = claims.held_by(connection, claimant.leg_id)
+    if any(month < belongs_to for month in held):
+        held, _, _ = claims.move_to(connection, account, claimant, held, belongs_to)
     due = minutes_due(seconds, sum(held.values()), cut_for_exhaustion=closing.cut_for_exhaustion)
     available = accounts.unposted_grants(connection, account, oldest=min([belongs_to, *held]))
     settlement = settle(due, held, belongs_to, available)

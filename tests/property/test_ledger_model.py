@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -295,4 +296,5 @@ class LedgerMachine(RuleBasedStateMachine):
 LedgerMachine.TestCase.settings = settings(
     max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-TestLedger = LedgerMachine.TestCase
+# Shrinking a failure takes longer than any one test may.
+TestLedger = pytest.mark.timeout(600)(LedgerMachine.TestCase)
