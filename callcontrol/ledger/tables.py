@@ -22,14 +22,15 @@ from sqlalchemy import (
 from callcontrol.database import UtcDateTime, metadata
 
 
-def _company(*, nullable: bool = False, primary_key: bool = False) -> Column[int]:
-    return Column("company_id", Integer, ForeignKey("companies.id"), nullable=nullable, primary_key=primary_key)
+def _company(*, nullable: bool = False) -> Column[int]:
+    return Column("company_id", Integer, ForeignKey("companies.id"), nullable=nullable)
 
 
 accounts = Table(
     "accounts",
     metadata,
-    _company(primary_key=True),
+    # Goes with a company that never had a minute: looking at its usage has made the row, its ledger has no entry.
+    Column("company_id", Integer, ForeignKey("companies.id", ondelete="CASCADE"), primary_key=True),
     Column("held", Integer, nullable=False),
     Column("next_seq", Integer, nullable=False),
     Column("renewed_through", Text),

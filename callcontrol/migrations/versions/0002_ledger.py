@@ -64,7 +64,9 @@ def _create_tables() -> None:
         sa.Column("renewed_through", sa.Text(), nullable=True),
         sa.CheckConstraint("held >= 0", name=op.f("ck_accounts_held")),
         sa.CheckConstraint("next_seq >= 1", name=op.f("ck_accounts_next_seq")),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.id"], name=op.f("fk_accounts_company_id")),
+        sa.ForeignKeyConstraint(
+            ["company_id"], ["companies.id"], name=op.f("fk_accounts_company_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("company_id", name=op.f("pk_accounts")),
     )
     op.create_table(

@@ -130,6 +130,12 @@ async def test_company_without_history_goes_with_all_that_is_its_own(admin: Admi
         assert await admin.do(empty) == []
 
 
+async def test_looking_at_its_usage_does_not_keep_a_company(admin: Administration) -> None:
+    await admin.with_company()
+    await admin.do(c.ShowUsage(company="acme"))
+    await admin.do(c.RemoveCompany(company="acme"))
+
+
 async def test_company_with_minutes_is_never_removed(admin: Administration) -> None:
     """The ledger's history outlives every administrator."""
     await admin.with_company()
