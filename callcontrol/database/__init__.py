@@ -8,6 +8,7 @@ from callcontrol.database.access import Database, open_database
 from callcontrol.database.errors import DatabaseInUse, DatabaseNotMigrated, DatabaseUnavailable
 from callcontrol.database.lock import DatabaseLock
 from callcontrol.database.metadata import metadata
+from callcontrol.database.prepared import prepared
 from callcontrol.database.schema import is_current, upgrade
 from callcontrol.database.types import UtcDateTime
 from callcontrol.database.writer import Writer
@@ -23,5 +24,6 @@ __all__ = [
     "is_current",
     "metadata",
     "open_database",
+    "prepared",
     "upgrade",
 ]

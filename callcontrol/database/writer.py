@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, NestedTransaction, Transaction
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from callcontrol.database.engines import is_sqlite, write_engine
 from callcontrol.database.errors import DatabaseUnavailable
 from callcontrol.database.lock import claim_epoch, current_epoch
+from callcontrol.database.prepared import prepared
 
 T = TypeVar("T")
 
@@ -119,10 +120,14 @@ class Writer:
 
     def _commit_together(self, connection: Connection, batch: list[_Queued]) -> None:
         began = perf_counter()
-        with connection.begin():
+        with connection.begin() as transaction:
             epoch = self._checked_epoch(connection)
+            # In a quiet daemon most operations are alone, and may undo all of their transaction. Not the first one:
+            # the claim of the epoch is in it.
+            alone = len(batch) == 1 and epoch == self._epoch
             for queued in batch:
-                _apply(connection, queued)
+                if not queued.future.cancelled():
+                    _apply(connection, queued, transaction if alone else connection.begin_nested())
         self._epoch = epoch
         if self._on_commit is not None:
             self._on_commit(perf_counter() - began, len(batch))
@@ -133,7 +138,7 @@ class Writer:
             return None
         if self._epoch is None:
             return claim_epoch(connection)
-        if current_epoch(connection) != self._epoch:
+        if current_epoch(prepared(connection)) != self._epoch:
             raise DatabaseUnavailable("another process has taken over the writes of this database")
         return self._epoch
 
@@ -146,18 +151,16 @@ class Writer:
             return
 
 
-def _apply(connection: Connection, queued: _Queued) -> None:
-    """One operation in its own SAVEPOINT: what it raises undoes only itself."""
-    if queued.future.cancelled():
-        return
-    savepoint = connection.begin_nested()
+def _apply(connection: Connection, queued: _Queued, scope: Transaction) -> None:
+    """One operation in its own `scope`, a SAVEPOINT or a whole transaction: what it raises undoes only itself."""
     try:
         queued.result = queued.operation(connection)
-        savepoint.commit()
+        if isinstance(scope, NestedTransaction):
+            scope.commit()
     except Exception as error:
         # Some errors (disk full, I/O) make SQLite undo the whole transaction: then there is no savepoint to go back
         # to, this raises in its turn, and the whole batch has failed.
-        savepoint.rollback()
+        scope.rollback()
         queued.error = _unavailable(error) if _is_operational(error) else error
 
 

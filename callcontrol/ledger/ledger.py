@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcontrol.database import Database, DatabaseUnavailable, UtcDateTime
+from callcontrol.database import Database, DatabaseUnavailable, UtcDateTime, prepared
 from callcontrol.engine.ports.ledger import (
     CallClosing,
     CallOpening,
@@ -41,6 +41,8 @@ class SqlLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._broken: str | None = None
+        """Why the last write was not stored."""
 
     async def authorise(self, opening: CallOpening) -> Hold | None:
         try:
@@ -87,7 +89,7 @@ class SqlLedger:
 
     async def _write(self, operation: Callable[[Connection], T]) -> T:
         try:
-            return await self._database.writer.submit(operation)
+            return await self._database.writer.submit(lambda connection: operation(prepared(connection)))
         except DatabaseUnavailable as error:
             raise LedgerUnavailable(str(error)) from error
 
