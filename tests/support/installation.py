@@ -92,6 +92,7 @@ class Installation:
     async def customer_answers(self, talk: Talk) -> None:
         """One who rings (3000) answers now, and talks until somebody hangs up."""
         channel = await _ask(self.carrier, "GET", f"/channels/{talk.carried.channel_id}")
+        await self.carrier.cli("module load res_clioriginate.so")
         await self.carrier.cli(f"channel redirect {channel['name']} talk,s,1")
         await self.carrier.until_answered(talk.carried)
 
@@ -230,7 +231,7 @@ class Installation:
     # Asterisk
 
     async def ari(self, method: str, path: str, **query: str) -> Any:
-        """A request to the PBX; None unless it answers 200."""
+        """A request to the PBX: what it answers, True where it has nothing to say, None where it refuses."""
         return await _ask(self.pbx, method, path, **query)
 
     async def leftovers(self) -> list[str]:
@@ -312,7 +313,9 @@ async def _ask(asterisk: AsteriskInstance, method: str, path: str, **query: str)
         aiohttp.ClientSession(headers=asterisk.ari_headers) as client,
         client.request(method, f"{asterisk.ari_url}{path}", params=query) as response,
     ):
-        return (await response.json()) if response.status == 200 else None
+        if response.status >= 400:
+            return None
+        return await response.json() if response.status == 200 else True
 
 
 async def _make(config_file: Path, companies: tuple[Company, ...]) -> list[PhoneAccount]:
