@@ -84,12 +84,24 @@ class SqlLedger:
             return int((await connection.execute(_HELD_TOTAL)).scalar_one())
 
     async def check_writable(self) -> None:
-        """For readiness: an empty transaction of the writer's. Raises LedgerUnavailable."""
-        await self._write(lambda connection: None)
+        """For readiness: an empty transaction of the writer's, and how its last real one ended (a node marks itself
+        every few seconds): on a full disk only one that writes fails. Raises LedgerUnavailable."""
+        await self._submit(lambda connection: None)
+        if self._broken is not None:
+            raise LedgerUnavailable(self._broken)
 
     async def _write(self, operation: Callable[[Connection], T]) -> T:
         try:
-            return await self._database.writer.submit(lambda connection: operation(prepared(connection)))
+            result = await self._submit(lambda connection: operation(prepared(connection)))
+        except LedgerUnavailable as error:
+            self._broken = str(error)
+            raise
+        self._broken = None
+        return result
+
+    async def _submit(self, operation: Callable[[Connection], T]) -> T:
+        try:
+            return await self._database.writer.submit(operation)
         except DatabaseUnavailable as error:
             raise LedgerUnavailable(str(error)) from error
 
