@@ -113,7 +113,8 @@ async def test_asterisk_is_killed_and_comes_back(lab: Installation) -> None:
     await lab.until_ready(False)
     last_seen_at = lab.bill.last_mark()
     await lab.pbx.start()
-    row = await lab.closed(talk, timeout_s=30)
+    await lab.until_ready(True)
+    row = await lab.closed(talk)
     assert (row["reason"], row["disposition"], bool(row["estimated"])) == ("pbx_restarted", "ANSWERED", True)
     assert instant(row["ended_at"]) >= last_seen_at
     assert row["billed_minutes"] == 1
@@ -131,8 +132,10 @@ async def test_asterisk_is_stopped_in_order_and_comes_back(lab: Installation) ->
     talk = await lab.talk("1001")
     await lab.answered(talk)
     await lab.pbx.stop()
+    await lab.until_ready(False)
     await lab.pbx.start()
-    row = await lab.closed(talk, timeout_s=30)
+    await lab.until_ready(True)
+    row = await lab.closed(talk)
     assert not row["estimated"]
     lab.check_bill(talk, row)
     await lab.both_gone(talk)
