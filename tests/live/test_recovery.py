@@ -184,7 +184,7 @@ async def test_leftovers_of_ours_are_removed_at_start(lab: Installation) -> None
 
         async def in_application() -> bool:
             channel = await lab.ari("GET", f"/channels/{name}-customer")
-            return channel["dialplan"]["app_name"] == "Stasis"
+            return bool(channel["dialplan"]["app_name"] == "Stasis")
 
         await until(in_application, "the channel in the application", 5)
     await lab.daemon.start()

@@ -70,7 +70,7 @@ class Bill:
     def last_mark(self) -> datetime:
         """When the node last stored a sign of life; the earliest of instants if it never did."""
         [row] = self._ask("SELECT max(alive_at) AS alive_at FROM nodes")
-        return instant(row["alive_at"] or datetime.min.isoformat())
+        return instant(row["alive_at"] or "0001-01-01")
 
     def leftovers(self) -> list[str]:
         """Calls without an end, holds, and whatever the audit finds."""
