@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from typing import TypeVar
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcontrol.database.asker import Asker
 from callcontrol.database.engines import is_sqlite, read_engine
 from callcontrol.database.errors import DatabaseNotMigrated, DatabaseUnavailable
 from callcontrol.database.lock import DatabaseLock
 from callcontrol.database.schema import is_current
 from callcontrol.database.writer import Writer
+
+T = TypeVar("T")
 
 
 class Database:
@@ -23,6 +27,7 @@ class Database:
     def __init__(self, url: str | URL, *, on_commit: Callable[[float, int], None] | None = None) -> None:
         self.writer = Writer(url, on_commit=on_commit)
         self._readers = read_engine(url)
+        self._asker = Asker(url) if is_sqlite(url) else None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -33,8 +38,21 @@ class Database:
         except DBAPIError as error:
             raise DatabaseUnavailable(str(error.orig)) from error
 
+    async def ask(self, query: Callable[[Connection], T]) -> T:
+        """What one query says, for those that calls wait for: shorter on its way than `reading`. Statements of modules
+        only. Raises DatabaseUnavailable."""
+        try:
+            if self._asker is not None:
+                return await self._asker.ask(query)
+            async with self._readers.connect() as connection:
+                return await connection.run_sync(query)
+        except DBAPIError as error:
+            raise DatabaseUnavailable(str(error.orig)) from error
+
     async def close(self) -> None:
         await self.writer.close()
+        if self._asker is not None:
+            await self._asker.close()
         await self._readers.dispose()
 
 

@@ -50,6 +50,14 @@ def read_engine(url: str | URL) -> AsyncEngine:
     return engine
 
 
+def sync_read_engine(url: str | URL) -> Engine:
+    """The same for a thread of its own; SQLite only."""
+    engine = create_engine(make_url(url).set(drivername="sqlite+pysqlite"))
+    _set_pragmas(engine, query_only=True)
+    _begin_with(engine, "BEGIN")
+    return engine
+
+
 def _set_pragmas(engine: Engine, *, query_only: bool) -> None:
     pragmas = [
         f"busy_timeout = {BUSY_TIMEOUT_MS}",

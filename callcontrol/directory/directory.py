@@ -132,8 +132,7 @@ class SqlDirectory:
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         try:
-            async with self._database.reading() as connection:
-                return await connection.run_sync(query)
+            return await self._database.ask(query)
         except DatabaseUnavailable as error:
             raise DirectoryUnavailable(str(error)) from error
 
