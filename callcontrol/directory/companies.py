@@ -69,7 +69,7 @@ class SqlCompanies(Access):
 
         await self._write(
             remove,
-            in_use=f"the ledger has an account of company {slug!r}, and its history is never lost: "
+            in_use=f"the ledger has calls or minutes of company {slug!r}, and its history is never lost: "
             f"block it with `callcontrol company set {slug} --blocked`",
         )
 

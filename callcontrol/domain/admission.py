@@ -12,7 +12,7 @@ from callcontrol.domain.rights import Role, may_use_minutes
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """A carrier's PJSIP endpoint and how it wants numbers: `e164` (+55...), `digits` (55...), `national` (0 DDD ...)."""
+    """A carrier's PJSIP endpoint and how it wants numbers: `e164` (+55...), `digits` (55...), `national` (0 DDD...)."""
 
     name: str
     endpoint: str

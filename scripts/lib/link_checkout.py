@@ -16,9 +16,7 @@ packages = Path(sysconfig.get_path("purelib"))
 (packages / "callcontrol.pth").write_text(f"{checkout}\n")
 metadata = packages / f"{project['name']}-{project['version']}.dist-info"
 metadata.mkdir(exist_ok=True)
-(metadata / "METADATA").write_text(
-    f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-)
+(metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
 for name, entry in project["scripts"].items():
     module, function = entry.split(":")
     script = Path(sysconfig.get_path("scripts")) / name
