@@ -112,7 +112,7 @@ class SiteBuilder:
         await site.daemon.ask(c.AddTrunk(name="carrier", endpoint="carrier"))
         await site.add_company(self._minutes)
         await site.enrol(
-            *(c.AddAgent(company=COMPANY, extension=extension, name=f"Agente {extension}") for extension in self._agents)
+            *(c.AddAgent(company=COMPANY, extension=agent, name=f"Agente {agent}") for agent in self._agents)
         )
 
     async def _stop(self) -> None:

@@ -157,8 +157,9 @@ async def seen(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
     dialled = [(site.phone(case.extension).account, numbers(case)[1]) for case in cases.values()]
     directory = tmp_path_factory.mktemp("agents")
-    transcripts, *calls = await asyncio.gather(
-        sipp.dial_all(directory, site.pbx.sip_address, dialled), *(place(case) for case in cases.values())
+    transcripts, calls = await asyncio.gather(
+        sipp.dial_all(directory, site.pbx.sip_address, dialled),
+        asyncio.gather(*(place(case) for case in cases.values())),
     )
     return {
         name: Seen(

@@ -115,7 +115,8 @@ async def test_only_the_present_token_registers(site: Site, tmp_path: Path) -> N
         new = (await site.daemon.ask(c.RotateToken(company=COMPANY, extension="1002")))["token"]
 
         async def signed_off() -> bool:
-            return (await ari_get(site.pbx, "/endpoints/PJSIP/1002"))["state"] == "offline"
+            state: str = (await ari_get(site.pbx, "/endpoints/PJSIP/1002"))["state"]
+            return state == "offline"
 
         # What was registered with the old token is not reachable either.
         await until(signed_off, "the old registration's end")

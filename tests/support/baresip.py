@@ -45,7 +45,7 @@ class Baresip:
 
     async def __aenter__(self) -> Self:
         self._configure()
-        command = [find_tool("baresip"), "-4", "-f", self.directory]
+        command = [find_tool("baresip"), "-4", "-f", str(self.directory)]
         with (self.directory / "baresip.log").open("wb") as log:
             self._process = await start_child(command, cwd=self.directory, output=log)
         try:
@@ -134,9 +134,7 @@ class Baresip:
         )
         (self.directory / "contacts").touch()
 
-    async def _connect(
-        self, process: asyncio.subprocess.Process
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, process: asyncio.subprocess.Process) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """It does not tell when it listens, so it is tried; but it tells when it has ended."""
         async with asyncio.timeout(15):
             while True:

@@ -56,7 +56,8 @@ async def closed_call(site: Site, dialled: str, company: str = COMPANY, timeout_
 
     rows = await until(closed, f"the bill of the call to {dialled}", timeout_s)
     assert len(rows) == 1, f"one CDR for each call: {rows}"
-    return rows[0]
+    row: dict[str, Any] = rows[0]
+    return row
 
 
 async def ari_get(asterisk: AsteriskInstance, path: str) -> Any:

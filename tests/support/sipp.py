@@ -110,9 +110,9 @@ class Sipp:
         scenario.write_text(text.replace("TALK_MS", str(self._talk_ms)))
         media_port, _ = free_range(8)
         command = [
-            *(find_tool("sipp"), "-sf", scenario, "-nostdin", "-i", LOOPBACK, "-p", str(self.sip_port)),
-            *("-mp", str(media_port), "-trace_msg", "-message_file", self.directory / "messages.log"),
-            *("-trace_err", "-error_file", self.directory / "errors.log", "-message_overwrite", "true"),
+            *(find_tool("sipp"), "-sf", str(scenario), "-nostdin", "-i", LOOPBACK, "-p", str(self.sip_port)),
+            *("-mp", str(media_port), "-trace_msg", "-message_file", str(self.directory / "messages.log")),
+            *("-trace_err", "-error_file", str(self.directory / "errors.log")),
             *self._arguments,
         ]
         with (self.directory / "console.log").open("wb") as console:
