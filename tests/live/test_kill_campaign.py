@@ -14,6 +14,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -75,6 +76,9 @@ class CarrierRecord:
         elif kind == "ChannelStateChange" and channel["state"] == "Up":
             seen.answered_at = seen.answered_at or at
 
+    def more_than(self, calls: int) -> bool:
+        return len(self.calls) > calls
+
     def of(self, dialled: str) -> list[Seen]:
         return [seen for seen in self.calls.values() if seen.number == f"+55{dialled}"]
 
@@ -99,8 +103,10 @@ async def test_whenever_it_is_killed_the_bill_is_what_the_carrier_saw(lab: Insta
     ]
     moments = random.Random(f"{seed} kills")
     for _ in range(kills):
+        if moments.random() < 0.8:
+            await until(partial(record.more_than, len(record.calls)), "a call at the carrier")
         # Most of what can go wrong is in the milliseconds after a call was dialled or taken up again.
-        await asyncio.sleep(moments.choice((moments.uniform(0, 0.3), moments.uniform(0, 3))))
+        await asyncio.sleep(moments.choice((moments.uniform(0, 0.3), moments.uniform(0, 3), moments.uniform(3, 8))))
         await lab.daemon.kill()
         await lab.daemon.start(ready=moments.random() < 0.8)
     await lab.daemon.until_ready()
@@ -112,7 +118,7 @@ async def test_whenever_it_is_killed_the_bill_is_what_the_carrier_saw(lab: Insta
     answered = sum(seen.answered_at is not None for seen in record.calls.values())
     print(f"{len(dialled)} calls dialled, {len(record.calls)} reached the carrier, {answered} answered")
     assert wrong == [], f"CAMPAIGN_SEED={seed}"
-    assert answered > kills
+    assert answered >= kills // 2, "nothing to be learnt"
 
 
 async def _agent(
