@@ -43,13 +43,18 @@ def shortfall(claims: Mapping[Period, int], grants: Iterable[Grant]) -> int:
 
 
 def extended_to(held: int, until_minute: int, free: int, open_legs: int) -> int | None:
-    """Minutes the leg shall hold in all: at least `until_minute`, a block while the company is rich; None: too few."""
-    missing = max(0, until_minute - held)
-    if missing > max(0, free):
+    """Minutes the leg shall hold in all: at least `until_minute`, a block while the company is rich; None: too few.
+
+    Where so much is held already nothing is added: a daemon that dies and comes back again and again asks each time.
+    """
+    missing = until_minute - held
+    if missing <= 0:
+        return held
+    if missing > free:
         return None
     if free > RICH_PER_LEG * open_legs:
         return max(until_minute, held + BLOCK_MINUTES)
-    return max(until_minute, held)
+    return until_minute
 
 
 def _since(minutes: Mapping[Period, int], month: Period) -> int:

@@ -55,8 +55,8 @@ async def test_minutes_already_held_are_not_held_again(books: Books) -> None:
     await books.plan(100)
     await books.dial("a")
     await books.extend("a", 8)
-    assert await books.extend("a", 3) == Hold(13, last=False)
-    assert await books.ledger.held_total() == 13
+    assert await books.extend("a", 3) == Hold(8, last=False)
+    assert await books.ledger.held_total() == 8
 
 
 async def test_a_call_that_is_closed_or_unknown_gets_none(books: Books) -> None:

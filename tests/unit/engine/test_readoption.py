@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from callcontrol.domain.causes import Disposition, Reason
-from tests.support.carrier import answers, rings_for_ever
+from tests.support.carrier import answers, answers_at_once, rings_for_ever
 from tests.support.site import DIAL_STRING, NUMBER, Site, site
 
 
@@ -47,4 +47,23 @@ async def test_killed_after_the_customers_leg_was_made_and_before_it_was_dialled
     await s.advance(100)
     [row] = await s.call_rows()
     assert (row.disposition, row.billsec, row.billed_minutes) == (Disposition.ANSWERED, 65, 2)
+    await s.assert_clean()
+
+
+async def test_a_daemon_that_dies_again_and_again_does_not_hold_more_each_time(s: Site) -> None:
+    """The company's minutes are not used up by our own crashes, nor does the bound of D5 move away with each."""
+    s.pbx.carrier[DIAL_STRING] = answers_at_once(talks_s=100)
+    agent = s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(5)
+    held, limit_at = await s.books.ledger.held_total(), s.pbx.channels[agent].limit_at
+    for _ in range(5):
+        await s.die()
+        await s.start()
+        await s.advance(1)
+    assert await s.books.ledger.held_total() == held
+    now_at = s.pbx.channels[agent].limit_at
+    assert limit_at is not None
+    assert now_at is not None
+    assert abs((now_at - limit_at).total_seconds()) <= 1
+    await s.advance(150)
     await s.assert_clean()
