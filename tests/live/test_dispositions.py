@@ -146,7 +146,7 @@ def numbers(case: Case) -> tuple[str, str]:
 async def seen(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     """Every case, placed by both kinds of phones."""
     cases = {**UNANSWERED, **REFUSED}
-    few = asyncio.Semaphore(6)
+    few = asyncio.Semaphore(9)
 
     async def place(case: Case) -> PhoneCall:
         async with few:
@@ -278,7 +278,13 @@ async def test_a_call_that_its_agent_gives_up(site: Site, tmp_path: Path) -> Non
     assert (await closed_call(site, told))["reason"] == "invalid_number"
     account = site.phone("1001").account
     async with sipp.agents(
-        tmp_path, site.pbx.sip_address, [(account, "11970063000")], scenario="agent-cancels", talk_ms=300
+        tmp_path,
+        site.pbx.sip_address,
+        [(account, "11970063000")],
+        scenario="agent-cancels",
+        at_once=1,
+        per_s=1,
+        talk_ms=300,
     ) as agent:
         await agent.until_through(20)
         [seen] = agent.calls()

@@ -53,7 +53,7 @@ async def site(asterisk_prefix: AsteriskPrefix, tmp_path_factory: pytest.TempPat
         },
     )
     builder.site.pbx.extra["pjsip.conf"] = STRANGER_ENDPOINT
-    away = ("ledger.authorise_failed", "ledger.close_failed", "recovery.ledger_unavailable")
+    away = ("ledger.authorise_failed", "ledger.extend_failed", "ledger.close_failed", "recovery.ledger_unavailable")
     async with installed(builder, companies=(COMPANY, BLOCKED, EMPTY), expected_errors=away) as running:
         await running.add_company(0, EMPTY, "+551130003001")
         await running.add_company(10, BLOCKED, "+551130003002")

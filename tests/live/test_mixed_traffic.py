@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,6 @@ from tests.support import sipp
 from tests.support.clean_site import installed, nothing_left
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
-
-CALLS = 200
-AT_ONCE = 20
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -46,18 +44,28 @@ async def site(
         yield running
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Calls of one kind. `at_once`: such shares that all kinds are through at about the same time."""
+
+    count: int
+    at_once: int
+    scenario: str = "agent"
+    talk_ms: int = 30_000
+
+
 BATCHES = {
-    # What the carrier does with the number -> how many, and how the agents' SIPp goes about it.
-    "1000": (30, "agent", 1000),
-    "1001": (20, "agent", 2000),
-    "1002": (10, "agent", 3000),
-    "2001": (30, "agent", 30_000),
-    "2002": (20, "agent", 30_000),
-    "7000": (40, "agent", 0),
-    "0000": (25, "agent", 0),
-    "0001": (25, "agent-cancels", 400),
+    "1000": Batch(40, 2, talk_ms=1000),
+    "1001": Batch(20, 2, talk_ms=2000),
+    "1002": Batch(10, 2, talk_ms=3000),
+    "2001": Batch(30, 2),
+    "2002": Batch(20, 2),
+    "7000": Batch(30, 5),
+    "0000": Batch(20, 4),
+    "0001": Batch(30, 1, "agent-cancels", talk_ms=400),
 }
-"""See carrier.xml and agent.xml: 1... answered, the agent hangs up; 2... the customer does; 7... busy; 0... rings."""
+"""By the last four digits of the number. 1... is answered and the agent hangs up, after `talk_ms`; 2... the customer
+does, after so many seconds; 7... is busy; 0... rings, until our limit or until the agent has had enough."""
 EXPECTED = {
     "1000": ("ANSWERED", "agent_hung_up"),
     "1001": ("ANSWERED", "agent_hung_up"),
@@ -74,41 +82,45 @@ async def place(site: Site, directory: Path) -> list[sipp.Transcript]:
     """Every batch with its share of the twenty; each call dials a number of its own."""
     batches = []
     accounts = [site.phone(f"100{n}").account for n in range(1, 5)]
-    for behaviour, (count, scenario, talk_ms) in BATCHES.items():
-        calls = [(accounts[n % 4], f"1198{n:03d}{behaviour}") for n in range(count)]
-        # With these shares all batches end at about the same time.
-        share = {"1000": 2, "1001": 2, "1002": 2, "2001": 2, "2002": 2, "7000": 5, "0000": 3, "0001": 2}[behaviour]
-        folder = directory / behaviour
+    for behaviour, batch in BATCHES.items():
+        calls = [(accounts[n % 4], f"1198{n:03d}{behaviour}") for n in range(batch.count)]
         batches.append(
             sipp.agents(
-                folder, site.pbx.sip_address, calls, scenario=scenario, at_once=share, per_s=share, talk_ms=talk_ms
+                directory / behaviour,
+                site.pbx.sip_address,
+                calls,
+                scenario=batch.scenario,
+                at_once=batch.at_once,
+                per_s=batch.at_once,
+                talk_ms=batch.talk_ms,
             )
         )
 
-    async def run(batch: sipp.Sipp) -> list[sipp.Transcript]:
-        async with batch as placed:
+    async def run(agents: sipp.Sipp) -> list[sipp.Transcript]:
+        async with agents as placed:
             await placed.until_through(100)
             return placed.calls()
 
-    return [call for calls in await asyncio.gather(*(run(batch) for batch in batches)) for call in calls]
+    return [call for calls in await asyncio.gather(*(run(agents) for agents in batches)) for call in calls]
 
 
 async def test_two_hundred_calls_of_every_outcome(site: Site, carrier: sipp.Sipp, tmp_path: Path) -> None:
     """R6, R7, D7, I5: one CDR each; dispositions, seconds and minutes are what SIPp did; nothing is left over."""
     dialled = await place(site, tmp_path)
-    assert len(dialled) == CALLS
+    assert len(dialled) == 200 == sum(batch.count for batch in BATCHES.values())
+    assert sum(batch.at_once for batch in BATCHES.values()) == 20
     await nothing_left(site)
 
     rows = await site.calls()
     by_number = {row["dialled"]: row for row in rows}
-    assert len(rows) == len(by_number) == CALLS
+    assert len(rows) == len(by_number) == 200
     assert {call.dialled for call in dialled} == by_number.keys()
     wrong = [row for row in rows if (row["disposition"], row["reason"]) != EXPECTED[row["dialled"][-4:]]]
     assert wrong == []
 
     # The carrier saw each call once, whoever dialled it, and its clock says for how long it was answered.
     carried = {call.dialled.removeprefix("+55"): call for call in carrier.calls()}
-    assert len(carrier.calls()) == len(carried) == CALLS
+    assert len(carrier.calls()) == len(carried) == 200
     differing = []
     for number, row in by_number.items():
         call = carried[number]
@@ -124,7 +136,11 @@ async def test_two_hundred_calls_of_every_outcome(site: Site, carrier: sipp.Sipp
     assert differing == []
     answered = sum(call.answered_at is not None for call in carried.values())
     usage = await site.usage()
-    assert usage["monthly_posted"] == answered == sum(n for b, (n, *_) in BATCHES.items() if b[0] in "12")
+    assert (
+        usage["monthly_posted"]
+        == answered
+        == sum(batch.count for behaviour, batch in BATCHES.items() if behaviour[0] in "12")
+    )
     entries = await site.daemon.ask(c.ListEntries(company="padaria"))
     posted = Counter(entry["call_id"] for entry in entries if entry["kind"] == "post")
     assert posted == Counter(row["call_id"] for row in rows if row["billed_minutes"])

@@ -26,10 +26,13 @@ async def installed(
     async with builder as site:
         yield site
         await nothing_left(site, companies)
-        assert await site.daemon.stop() == 0
-        assert await asyncio.to_thread(_audited, site.daemon.database) == []
+        code = await site.daemon.stop()
+        assert code == 0, f"the daemon ended with code {code}:\n{site.daemon.log_tail()}"
+        findings = await asyncio.to_thread(_audited, site.daemon.database)
+        assert not findings, f"the books do not balance: {findings}"
         errors = [event for event in site.daemon.events() if event.get("level") in ("error", "critical")]
-        assert [event for event in errors if event["event"] not in set(expected_errors)] == []
+        unexpected = [event for event in errors if event["event"] not in set(expected_errors)]
+        assert not unexpected, f"errors in the daemon's log: {unexpected}"
 
 
 async def nothing_left(site: Site, companies: Iterable[str] = (COMPANY,), timeout_s: float = 15.0) -> None:

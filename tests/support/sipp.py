@@ -175,8 +175,8 @@ def agents(
     calls: Iterable[tuple[PhoneAccount, str]],
     *,
     scenario: str = "agent",
-    at_once: int = 10,
-    per_s: int = 10,
+    at_once: int,
+    per_s: int,
     talk_ms: int = 1000,
 ) -> Sipp:
     """Agents that place these calls (who, what is dialled) with their digest credentials, each once."""
@@ -197,7 +197,7 @@ def agents(
 
 async def dial_all(directory: Path, server: str, calls: Iterable[tuple[PhoneAccount, str]]) -> dict[str, Transcript]:
     """Place these calls and wait for their ends: dialled number -> what the agent's phone saw."""
-    async with agents(directory, server, calls) as placed:
+    async with agents(directory, server, calls, at_once=20, per_s=20) as placed:
         await placed.until_through(60)
         return {call.dialled: call for call in placed.calls()}
 
