@@ -117,7 +117,8 @@ class Engine:
 
     def spawn_hang_up(self, channel_id: str, kind: str) -> None:
         """Remove something of ours that has no call."""
-        self.world.observer.orphan_reaped(kind)
+        with structlog.contextvars.bound_contextvars(channel_id=channel_id):
+            self.world.observer.orphan_reaped(kind)
         self._spawn(self._hang_up(channel_id))
 
     async def drain(self, timeout_s: float) -> bool:

@@ -144,8 +144,8 @@ class Recovery:
             return
         now = self._world.clock.now()
         source = feed(runner, evidence, now)
-        self._world.observer.reconciled(source)
-        log.info("call.reconciled", call_id=call.call_id, source=source, phase=runner.call.phase)
+        with structlog.contextvars.bound_contextvars(call_id=call.call_id):
+            self._world.observer.reconciled(source)
 
     async def _adopt_unstored(self, snapshot: PbxSnapshot) -> None:
         """Agents' channels that wait in our application without a call: one that arrived and was lost with us, or an
@@ -194,7 +194,8 @@ class Recovery:
         for bridge_id in snapshot.bridges:
             ours = call_of(bridge_id)
             if ours is not None and ours[0] not in owned:
-                self._world.observer.orphan_reaped("bridge")
+                with structlog.contextvars.bound_contextvars(bridge_id=bridge_id):
+                    self._world.observer.orphan_reaped("bridge")
                 await self._world.pbx.destroy_bridge(bridge_id)
 
 
