@@ -19,7 +19,7 @@ from callcontrol.domain.calls.table import DEADLINES, IllegalEvent, decide
 from callcontrol.engine.lane import Lane
 from callcontrol.engine.money import LEDGER_EFFECTS, Money
 from callcontrol.engine.ports.clock import Timer
-from callcontrol.engine.switching import Switching
+from callcontrol.engine.switching import Switching, at_once
 from callcontrol.engine.world import World
 
 log = structlog.get_logger(__name__)
@@ -101,8 +101,7 @@ class CallRunner:
             self._cancel_timers_except(DEADLINES[self.call.phase])
         if self.call != before:
             self._world.observer.call_changed(before, self.call)
-        for effect in effects:
-            self._start(effect)
+        self._start(*effects)
         self._wake()
         if self.call.phase is Phase.ENDED and before.phase is not Phase.ENDED:
             self._on_ended(self)
@@ -113,23 +112,24 @@ class CallRunner:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _start(self, effect: Effect) -> None:
-        match effect:
-            case do.SetDeadline(deadline, at):
-                self._cancel_timer(deadline)
-                self._timers[deadline] = self._world.clock.call_at(at, partial(self._pass, deadline))
-            case do.CancelDeadline(deadline):
-                self._cancel_timer(deadline)
-            case _ if isinstance(effect, LEDGER_EFFECTS):
-                self._ledger_lane.put(partial(self._run_money, effect))
-            case _:
-                self._pbx_lane.put(partial(self._run_switching, effect))
+    def _start(self, *effects: Effect) -> None:
+        for group in at_once(effects):
+            match group[0]:
+                case do.SetDeadline(deadline, at):
+                    self._cancel_timer(deadline)
+                    self._timers[deadline] = self._world.clock.call_at(at, partial(self._pass, deadline))
+                case do.CancelDeadline(deadline):
+                    self._cancel_timer(deadline)
+                case effect if isinstance(effect, LEDGER_EFFECTS):
+                    self._ledger_lane.put(partial(self._run_money, effect))
+                case _:
+                    self._pbx_lane.put(partial(self._run_switching, group))
 
     async def _run_money(self, effect: Effect) -> None:
         await self._money.run(effect, self.call)
 
-    async def _run_switching(self, effect: Effect) -> None:
-        await self._switching.run(effect, self.call)
+    async def _run_switching(self, group: tuple[Effect, ...]) -> None:
+        await self._switching.run(group, self.call)
 
     def _pass(self, deadline: Deadline) -> None:
         self._timers.pop(deadline, None)

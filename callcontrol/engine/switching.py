@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -35,6 +36,28 @@ CUSTOMER_LEG_ARGS = ("leg", "customer")
 """What a channel made by us carries as arguments of our application."""
 
 
+_AT_ONCE = frozenset(
+    {
+        (do.LimitLeg, do.CreateBridge),
+        (do.PrepareCustomerLeg, do.ConnectLegs),
+        (do.LimitLeg, do.LimitLeg),
+    }
+)
+"""Neighbours that do not need each other: the agent waits for the slower one instead of for both. What recovery reads
+from the one being there must not be in a pair: a customer's leg says that limit and bridge were made before it."""
+
+
+def at_once(effects: Iterable[Effect]) -> list[tuple[Effect, ...]]:
+    """The same effects in the same order, those together that may be asked for at once."""
+    groups: list[tuple[Effect, ...]] = []
+    for effect in effects:
+        if groups and (type(groups[-1][-1]), type(effect)) in _AT_ONCE:
+            groups[-1] += (effect,)
+        else:
+            groups.append((effect,))
+    return groups
+
+
 class Switching:
     """One call's requests to Asterisk, run one after the other."""
 
@@ -42,8 +65,17 @@ class Switching:
         self._world = world
         self._deliver = deliver
 
-    async def run(self, effect: Effect, call: Call) -> None:
-        """`call` is the call at the moment the effect runs: what would spend is dropped if it has moved on."""
+    async def run(self, group: Sequence[Effect], call: Call) -> None:
+        """At once; returns when all have ended, raises what the first of them raised.
+
+        `call` is the call at the moment the effects run: what would spend is dropped if it has moved on.
+        """
+        ended = await asyncio.gather(*(self._run(effect, call) for effect in group), return_exceptions=True)
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _run(self, effect: Effect, call: Call) -> None:
         pbx = self._world.pbx
         match effect:
             case do.LimitLeg(channel, limit_s):
