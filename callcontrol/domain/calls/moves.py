@@ -139,16 +139,17 @@ def answer(call: Call, event: Event) -> Moved:
 
 
 def talk_on(call: Call, event: Event) -> Moved:
-    """The daemon came back to a talking call: what was talked meanwhile, and the lead, must be held now (D5)."""
+    """The daemon came back to a talking call: the minute that is being talked must be held now (D5). The next one is
+    asked for after that: where there is none, the call still ends with the last minute it can have, not now (D4)."""
     assert call.answered_at is not None
     effects: list[Effect] = [
         do.AnswerAgent(call.agent_channel),  # we may have died between the customer's answer and the agent's
         do.SetDeadline(Deadline.MAX_DURATION, _after(call.answered_at, _terms(call).max_call_s)),
     ]
     if call.billable:
-        talked_s = (event.at - call.answered_at).total_seconds()
-        due = int((talked_s + call.timing.extend_lead_s) // call.timing.minute_s) + 1
-        effects.append(do.ExtendHold(max(due, call.held_minutes)))
+        talking_minute = (event.at - call.answered_at) // timedelta(seconds=call.timing.minute_s) + 1
+        # The second one is asked for at the answer, which may be news to us: the same key, so it is asked for once.
+        effects.append(do.ExtendHold(max(2, talking_minute, call.held_minutes)))
     return call, tuple(effects)
 
 

@@ -67,3 +67,18 @@ async def test_a_daemon_that_dies_again_and_again_does_not_hold_more_each_time(s
     assert abs((now_at - limit_at).total_seconds()) <= 1
     await s.advance(150)
     await s.assert_clean()
+
+
+async def test_d4_a_call_taken_up_again_still_gets_the_last_minute_there_is(tmp_path: Path) -> None:
+    """In its third minute, of which two are held and one is left: it ends after three, not at once."""
+    async with site(tmp_path, plan=3) as s:
+        s.pbx.carrier[DIAL_STRING] = answers_at_once()
+        s.pbx.agent_dials("1001", NUMBER)
+        await s.advance(50)
+        await s.die()
+        await s.clock.advance(75)
+        await s.start()
+        await s.advance(100)
+        [row] = await s.call_rows()
+        assert (row.reason, row.billsec, row.billed_minutes) == (Reason.POOL_EXHAUSTED, 180, 3)
+        await s.assert_clean()
