@@ -23,11 +23,13 @@ from lab.prefix import AsteriskPrefix
 from lab.site import COMPANY, Site, SiteBuilder
 from tests.support import sipp
 from tests.support.clean_site import closed_call, installed, nothing_left
+from tests.support.truth import Cel
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 
 NO_MINUTES, NO_NUMBER, BLOCKED = "semminutos", "semnumero", "bloqueada"
+COMPANIES = (COMPANY, NO_MINUTES, NO_NUMBER, BLOCKED)
 STRANGER = PhoneAccount("7777", "known to Asterisk only")
 STRANGER_ENDPOINT = f"""
 [7777]
@@ -104,10 +106,9 @@ async def site(asterisk_prefix: AsteriskPrefix, tmp_path_factory: pytest.TempPat
     directory = tmp_path_factory.mktemp("dispositions")
     builder = SiteBuilder(asterisk_prefix, directory, settings=settings)
     builder.site.pbx.extra["pjsip.conf"] = STRANGER_ENDPOINT
-    companies = (COMPANY, NO_MINUTES, NO_NUMBER, BLOCKED)
     async with sipp.carrier(directory / "sipp") as other_carrier:
         builder.site.pbx.trunks["other"] = other_carrier.address
-        async with installed(builder, companies=companies) as running:
+        async with installed(builder, companies=COMPANIES) as running:
             await other_carrier.until_listening()
             await populate(running)
             yield running
@@ -225,7 +226,7 @@ async def test_a_call_that_is_refused_before_dialling(seen: dict[str, Seen], sit
 async def test_unanswered_calls_cost_nothing_and_hold_nothing(seen: dict[str, Seen], site: Site) -> None:
     usage = await site.usage()
     assert (usage["monthly_posted"], usage["held"]) == (0, 0)
-    await nothing_left(site, (COMPANY, NO_MINUTES, NO_NUMBER, BLOCKED))
+    await nothing_left(site, COMPANIES)
 
 
 async def test_a_phone_that_belongs_to_no_agent(site: Site, tmp_path: Path) -> None:
@@ -290,3 +291,21 @@ async def test_a_call_that_its_agent_gives_up(site: Site, tmp_path: Path) -> Non
         [seen] = agent.calls()
     assert [message.code for message in seen.responses] == [180, 487]
     assert (await closed_call(site, "11970063000"))["reason"] == "cancelled"
+
+
+async def test_an_answer_in_the_moment_of_giving_up(site: Site) -> None:
+    """R6, D7: whoever comes first, the list says what Asterisk's own record says: what it never saw answered costs
+    nothing, though the carrier's 200 may have crossed our CANCEL."""
+    numbers = [f"1197{n:03d}9{hundredths}" for n in range(6) for hundredths in range(296, 301)]
+    calls = [await site.phone("1001").dial(number) for number in numbers]
+    for call in calls:
+        await call.until_ended(30)
+    await nothing_left(site, COMPANIES)
+    record = Cel(site.pbx.cel_file)
+    for number in numbers:
+        row = await closed_call(site, number)
+        found = (row["disposition"], row["reason"], row["billed_minutes"])
+        if record.instants(f"cc-{row['call_id']}-customer", "ANSWER"):
+            assert (found[0], found[2]) == ("ANSWERED", 1), row
+        else:
+            assert found == ("NO_ANSWER", "no_answer", 0), row
