@@ -17,7 +17,7 @@ from callcontrol import __version__
 from callcontrol.cli.companies import company
 from callcontrol.cli.daemon import check_config, doctor, migrate, run
 from callcontrol.cli.exits import Exit, complain, exit_of
-from callcontrol.cli.minutes import addon, calls, entries, plan, usage
+from callcontrol.cli.minutes import addon, calls, entries, plan, refund, usage
 from callcontrol.cli.numbers import contact, did, number, trunk
 from callcontrol.cli.people import agent, user
 from callcontrol.cli.session import Session
@@ -72,6 +72,7 @@ for _command in (
     contact,
     plan,
     addon,
+    refund,
     usage,
     calls,
     entries,

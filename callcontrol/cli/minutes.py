@@ -1,4 +1,4 @@
-"""`callcontrol plan`, `addon`, `usage`, `calls` and `entries`."""
+"""`callcontrol plan`, `addon`, `refund`, `usage`, `calls` and `entries`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ _CALLS = [
     field("EMPRESA", "contact_company"),
     field("STATUS", "status"),
     ("DURAÇÃO", lambda row: mm_ss(row["billsec"])),
-    field("MINUTOS", "billed_minutes"),
+    # R8: net of refunds.
+    ("MINUTOS", lambda row: row["billed_minutes"] - row["refunded_minutes"]),
 ]
 _EXPORT = [
     field("Chamada", "call_id"),
@@ -52,6 +53,7 @@ _EXPORT = [
     ("Duração", lambda row: mm_ss(row["billsec"])),
     field("Duração (s)", "billsec"),
     field("Minutos cobrados", "billed_minutes"),
+    field("Minutos estornados", "refunded_minutes"),
     ("Estimada", lambda row: "sim" if row["estimated"] else "não"),
     field("Causa Q.850", "q850"),
     field("Código SIP", "sip_code"),
@@ -65,6 +67,7 @@ _ENTRIES = [
     field("PERIOD", "grant_period"),
     field("CALL", "call_id"),
     field("REFERENCE", "reference"),
+    field("MIRRORS", "mirrors"),
 ]
 
 
@@ -98,6 +101,22 @@ def addon() -> None:
 def add_addon(session: Session, company: str, minutes: int, order_id: str, as_json: bool) -> None:
     """Add a pack of MINUTES to COMPANY, at once, even for calls in progress (R12, D3)."""
     show(session.execute(c.AddAddon(company=company, minutes=minutes, order_id=order_id)), as_json)
+
+
+@click.command()
+@click.argument("call")
+@click.option("--minutes", type=int, help="How many; all that is left by default.")
+@click.option("--order", "order_id", required=True, help="Order id: posted again, it is the same refund.")
+@click.option("--reason", required=True, help="Why, for the statement.")
+@as_json_option
+@pass_session
+def refund(session: Session, call: str, minutes: int | None, order_id: str, reason: str, as_json: bool) -> None:
+    """Give the minutes of CALL back, or courtesy minutes where its month is over (D9)."""
+    refunded = session.execute(c.RefundCall(call_id=call, minutes=minutes, order_id=order_id, reason=reason))
+    if not as_json:
+        given = ", ".join(f"{minutes} {kind}" for kind, minutes in refunded["given_to"].items())
+        refunded = {**refunded, "given_to": given}
+    show(refunded, as_json)
 
 
 @click.command()

@@ -106,8 +106,9 @@ def add_entry(
     operation_key: str,
     call_id: str | None = None,
     leg_id: str | None = None,
+    mirrors: int | None = None,
 ) -> None:
-    """Append the company's next entry."""
+    """Append the company's next entry. `mirrors`: the number of the line whose minutes it takes back (D9)."""
     connection.execute(
         _INSERT_ENTRY,
         {
@@ -120,6 +121,7 @@ def add_entry(
             "call_id": call_id,
             "leg_id": leg_id,
             "operation_key": operation_key,
+            "mirrors": mirrors,
         },
     )
     account.next_seq += 1

@@ -7,8 +7,8 @@ from datetime import date, datetime
 from callcontrol.database import Database, DatabaseUnavailable
 from callcontrol.domain.minutes import Period
 from callcontrol.engine.ports.ledger import LedgerUnavailable
-from callcontrol.engine.ports.minutes import CallRow, EntryRow, Order, Usage
-from callcontrol.ledger import orders, reports
+from callcontrol.engine.ports.minutes import CallRow, EntryRow, Order, Refund, RefundRequest, Usage
+from callcontrol.ledger import adjustments, orders, reports
 
 
 class SqlMinutesAdministration:
@@ -27,6 +27,13 @@ class SqlMinutesAdministration:
     async def add_addon(self, order: Order) -> None:
         try:
             await self._database.writer.submit(lambda connection: orders.add_addon(connection, order))
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def refund(self, request: RefundRequest) -> Refund:
+        """Raises UnknownCall, NotRefundable, KeyReused too."""
+        try:
+            return await self._database.writer.submit(lambda connection: adjustments.refund(connection, request))
         except DatabaseUnavailable as error:
             raise LedgerUnavailable(str(error)) from error
 

@@ -18,8 +18,8 @@ from callcontrol.domain.minutes import Period, Seconds, billed_minutes
 
 _GRANTS = text(
     "SELECT g.id, g.company_id, g.kind, g.period, g.granted, g.posted,"
-    " coalesce(sum(CASE WHEN e.kind <> 'post' THEN e.minutes END), 0) AS entered,"
-    " coalesce(sum(CASE WHEN e.kind = 'post' THEN e.minutes END), 0) AS taken"
+    " coalesce(sum(CASE WHEN e.kind NOT IN ('post', 'refund') THEN e.minutes END), 0) AS entered,"
+    " coalesce(sum(CASE e.kind WHEN 'post' THEN e.minutes WHEN 'refund' THEN -e.minutes END), 0) AS taken"
     " FROM grants g LEFT JOIN entries e ON e.grant_id = g.id AND e.company_id = g.company_id"
     " GROUP BY g.id, g.company_id, g.kind, g.period, g.granted, g.posted ORDER BY g.id"
 )

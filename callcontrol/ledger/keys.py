@@ -51,6 +51,10 @@ def order_key(order_id: str) -> str:
     return f"order:{order_id}"
 
 
+def adjust_key(request_id: str) -> str:
+    return f"adjust:{request_id}"
+
+
 def begin(connection: Connection, key: str, identity: Identity, at: datetime) -> Result | None:
     """Claim the key: None, do it; otherwise the result of the first time. KeyReused: it was about something else."""
     fingerprint = _fingerprint(identity)

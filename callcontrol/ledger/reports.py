@@ -94,6 +94,7 @@ async def list_entries(connection: AsyncConnection, company_id: int, call_id: st
             grant_period=Period.parse(row.period) if row.grant_kind == GrantKind.MONTHLY else None,
             call_id=row.call_id,
             reference=row.operation_key,
+            mirrors=row.mirrors,
         )
         for row in rows
     ]
@@ -121,4 +122,5 @@ def _call_row(row: Any) -> CallRow:
         billsec=Seconds(row.billsec),
         billed_minutes=Minutes(row.billed_minutes),
         estimated=row.estimated,
+        refunded_minutes=Minutes(row.refunded_minutes),
     )

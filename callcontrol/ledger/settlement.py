@@ -33,6 +33,7 @@ _CLOSE_LEG = (
         billsec=bindparam("seconds"),
         billed_minutes=bindparam("billed"),
         outcome=bindparam("how"),
+        period=bindparam("month"),
     )
 )
 _CLOSE_CALL = (
@@ -73,17 +74,18 @@ def close(connection: Connection, closing: CallClosing) -> Cdr:
     seconds = billsec(answered_at, closing.ended_at) if answered_at else Seconds(0)
     billed = Minutes(0)
     postings: tuple[Posting, ...] = ()
+    belongs_to: Period | None = None
     if leg.billable:
         account = accounts.lock(connection, leg.company_id)
         claimant = Claimant(leg_id, key, closing.ended_at)
         if answered_at is not None:
-            billed, postings = _post(connection, account, claimant, closing, answered_at, seconds)
+            belongs_to, billed, postings = _post(connection, account, claimant, closing, answered_at, seconds)
         for month, minutes in claims.held_by(connection, leg_id).items():
             claims.release(connection, account, claimant, month, minutes)
         accounts.save(connection, account)
     disposition = closing.disposition if closing.answered_at or not answered_at else Disposition.ANSWERED
     cdr = Cdr(closing.call_id, disposition, seconds, billed, postings)
-    _store(connection, closing, cdr, leg_id, answered_at, leg.started_at, "posted" if bills else "voided")
+    _store(connection, closing, cdr, leg_id, answered_at, leg.started_at, belongs_to)
     keys.finish(connection, key, _stored(cdr))
     return cdr
 
@@ -95,7 +97,7 @@ def _post(
     closing: CallClosing,
     answered_at: datetime,
     seconds: Seconds,
-) -> tuple[Minutes, tuple[Posting, ...]]:
+) -> tuple[Period, Minutes, tuple[Posting, ...]]:
     accounts.renew(connection, account, max(closing.ended_at, answered_at))
     belongs_to = account.period_of(answered_at)
     held = claims.held_by(connection, claimant.leg_id)
@@ -109,7 +111,7 @@ def _post(
     if settlement.beyond:
         _post_overdraft(connection, account, claimant, closing.call_id, belongs_to, settlement.beyond)
         postings.append(Posting(GrantKind.OVERDRAFT.value, settlement.beyond))
-    return due, tuple(postings)
+    return belongs_to, due, tuple(postings)
 
 
 def _post_takes(
@@ -172,10 +174,12 @@ def _store(
     leg_id: str,
     answered_at: datetime | None,
     started_at: datetime,
-    outcome: str,
+    belongs_to: Period | None,
 ) -> None:
+    """`belongs_to`: the month of a billed leg, None where nothing is billed."""
     billing = {"answered": answered_at, "seconds": cdr.billsec, "billed": cdr.billed_minutes}
-    connection.execute(_CLOSE_LEG, {"leg": leg_id, "how": outcome, **billing})
+    how = {"how": "voided", "month": None} if belongs_to is None else {"how": "posted", "month": str(belongs_to)}
+    connection.execute(_CLOSE_LEG, {"leg": leg_id, **how, **billing})
     connection.execute(
         _CLOSE_CALL,
         {

@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -122,7 +123,9 @@ calls = Table(
     Column("billsec", Integer, nullable=False),
     Column("billed_minutes", Integer, nullable=False),
     Column("estimated", Boolean, nullable=False),
+    Column("refunded_minutes", Integer, nullable=False, server_default="0"),
     CheckConstraint("billsec >= 0 AND billed_minutes >= 0", name="billed"),
+    CheckConstraint("refunded_minutes BETWEEN 0 AND billed_minutes", name="refunded"),
     CheckConstraint("(disposition IS NULL) = (ended_at IS NULL)", name="closed"),
     Index(None, "company_id", "listed_at", "call_id"),
     Index(
@@ -146,11 +149,13 @@ legs = Table(
     Column("billsec", Integer, nullable=False),
     Column("billed_minutes", Integer, nullable=False),
     Column("outcome", Text),
+    Column("period", Text),
     CheckConstraint("billsec >= 0 AND billed_minutes >= 0", name="billed"),
     CheckConstraint("outcome IN ('posted', 'voided')", name="outcome"),
     Index(None, "call_id"),
 )
-"""The called parties' legs: what is billed, each rounded by itself (R7, D8). `outcome`: null while it is open."""
+"""The called parties' legs: what is billed, each rounded by itself (R7, D8). `outcome`: null while it is open.
+`period`: the month a billed leg belongs to (D2), as its settlement decided it."""
 
 holds = Table(
     "holds",
@@ -193,8 +198,11 @@ entries = Table(
     Column("call_id", Text, ForeignKey("calls.call_id")),
     Column("leg_id", Text, ForeignKey("legs.leg_id")),
     Column("operation_key", Text, nullable=False),
+    Column("mirrors", Integer),
     PrimaryKeyConstraint("company_id", "seq"),
-    CheckConstraint("kind IN ('grant', 'raise', 'grace', 'post')", name="kind"),
+    ForeignKeyConstraint(["company_id", "mirrors"], ["entries.company_id", "entries.seq"]),
+    CheckConstraint("kind IN ('grant', 'raise', 'grace', 'post', 'refund', 'courtesy')", name="kind"),
+    CheckConstraint("(mirrors IS NULL) = (kind NOT IN ('refund', 'courtesy'))", name="mirrors"),
     CheckConstraint("minutes >= 0", name="minutes"),
     CheckConstraint("seq >= 1", name="seq"),
     Index(None, "call_id"),
@@ -202,8 +210,26 @@ entries = Table(
 """The ledger itself, append-only, numbered per company without gaps.
 
 `grant`, `raise` (a plan up) and `grace` (an overdraft for minutes nothing was left for, D5) add to what a grant has;
-`post` takes from it.
+`post` takes from it. A line that `mirrors` another (by its number) takes minutes of that one back: `refund` gives them
+to the grant they were taken from, `courtesy` to a courtesy grant because their month is over (D9).
 """
+
+adjustments = Table(
+    "adjustments",
+    metadata,
+    Column("operation_key", Text, primary_key=True),
+    _company(),
+    Column("call_id", Text, ForeignKey("calls.call_id"), nullable=False),
+    Column("period", Text, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint("minutes > 0", name="minutes"),
+    Index(None, "call_id"),
+)
+"""Refunds (D9): who asked for them, and why: free text, so it is here and not in the entries. `period`: the company's
+month in which it was made, which decides where the minutes go."""
 
 operations = Table(
     "operations",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from callcontrol.domain.grants import Grant, GrantKind
 from callcontrol.domain.holds import BLOCK_MINUTES, extended_to, free_minutes, shortfall
 from callcontrol.domain.minutes import Period
+from callcontrol.domain.reference import Model
 from callcontrol.domain.settlement import settle
-from tests.support.reference_model import Model
 
 MONTHS = [Period(2026, 10), Period(2026, 11), Period(2026, 12), Period(2027, 1)]
 months = st.sampled_from(MONTHS)

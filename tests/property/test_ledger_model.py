@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -20,15 +21,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import text
 
 from callcontrol.domain.minutes import Period, billsec, period_of
+from callcontrol.domain.reference import Model, Source
 from callcontrol.engine.ports.ledger import CallClosing, Cdr, Hold
-from callcontrol.engine.ports.minutes import Order
+from callcontrol.engine.ports.minutes import NotRefundable, Order, Refund, RefundRequest
 from tests.support.books import COMPANY, NODE, Books, closing, open_books, opening
-from tests.support.reference_model import Model, Source
 
 T = TypeVar("T")
 _POSTINGS = text(
-    "SELECT g.id, g.kind, g.period, e.call_id, coalesce(e.minutes, 0) AS minutes FROM grants g"
-    " LEFT JOIN entries e ON e.grant_id = g.id AND e.kind = 'post'"
+    "SELECT g.id, g.kind, g.period, e.call_id, coalesce(e.minutes, 0) - (SELECT coalesce(sum(m.minutes), 0)"
+    " FROM entries m WHERE m.company_id = e.company_id AND m.mirrors = e.seq) AS minutes"
+    " FROM grants g LEFT JOIN entries e ON e.grant_id = g.id AND e.kind = 'post'"
 )
 MIDNIGHT = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
@@ -56,6 +58,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.holds_told: dict[tuple[str, int], Hold] = {}
         self.closed: dict[str, tuple[CallClosing, Cdr]] = {}
         self.orders: dict[Order, Period | None] = {}
+        self.refunds: dict[RefundRequest, Refund] = {}
         self.calls = 0
 
     def run(self, operation: Coroutine[Any, Any, T]) -> T:
@@ -223,6 +226,29 @@ class LedgerMachine(RuleBasedStateMachine):
         for call_id in sorted(over_midnight):
             self._answer(self.open[call_id], extends)
 
+    # refunds (D9)
+
+    @precondition(lambda self: any(self.model.posted.values()))
+    @rule(data=st.data(), minutes=st.sampled_from([None, 1, 2, 3]))
+    def refund(self, data: st.DataObject, minutes: int | None) -> None:
+        call_id = data.draw(st.sampled_from([call_id for call_id, posted in self.model.posted.items() if posted]))
+        request = RefundRequest(call_id, minutes, f"refund-{len(self.refunds)}", "reason", "operator", self.now)
+        left = len(self.model.posted[call_id])
+        if minutes is not None and minutes > left:
+            with pytest.raises(NotRefundable):
+                self.run(self.books.minutes.refund(request))
+            return
+        self.refunds[request] = self.run(self.books.minutes.refund(request))
+        self.model.renew(self.now)
+        self.model.refund(call_id, minutes or left, self.model.month(self.now))
+        assert self.refunds[request].left == len(self.model.posted[call_id])
+
+    @precondition(lambda self: self.refunds)
+    @rule(data=st.data())
+    def repeat_a_refund(self, data: st.DataObject) -> None:
+        request, refund = data.draw(st.sampled_from(list(self.refunds.items())))
+        assert self.run(self.books.minutes.refund(replace(request, at=self.now, reason="again"))) == refund
+
     # repetition and disorder (D7)
 
     @precondition(lambda self: self.holds_told)
@@ -255,7 +281,7 @@ class LedgerMachine(RuleBasedStateMachine):
         told = closing(name, self.now, started_at=self.now)
         self.closed[name] = told, self.run(self.books.ledger.close(told))
         assert self.run(self.books.ledger.authorise(opening(name, self.now))) is None
-        self.model.posted[name] = {}
+        self.model.posted[name] = []
 
     # after every step
 
@@ -273,24 +299,25 @@ class LedgerMachine(RuleBasedStateMachine):
         assert usage.monthly_granted == granted
         assert usage.monthly_posted == granted - self.model.pools.get(month, 0)
         assert usage.addon_balance == sum(self.model.addons)
+        assert usage.courtesy_balance == sum(self.model.courtesies)
         assert usage.held == sum(talk.held for talk in self.open.values())
 
     @invariant()
     def postings_are_the_models(self) -> None:
-        """I7."""
-        posted: dict[str, dict[Source, int]] = {call_id: {} for call_id in self.closed}
+        """I7, net of refunds."""
+        posted: dict[str, Counter[Source]] = {call_id: Counter() for call_id in self.closed}
         for call_id, source, minutes in self._postings():
-            posted[call_id][source] = posted[call_id].get(source, 0) + minutes
-        assert posted == self.model.posted
+            posted[call_id] += Counter({source: minutes})
+        assert posted == {call_id: Counter(sources) for call_id, sources in self.model.posted.items()}
 
     def _postings(self) -> list[tuple[str, Source, int]]:
         rows = self.run(self.books.database.writer.submit(lambda connection: connection.execute(_POSTINGS).all()))
-        addons = sorted({row.id for row in rows if row.kind == "addon"})
-        return [
-            (row.call_id, (row.kind, str(addons.index(row.id)) if row.kind == "addon" else row.period), row.minutes)
-            for row in rows
-            if row.call_id is not None
-        ]
+        lasting = {kind: sorted({row.id for row in rows if row.kind == kind}) for kind in ("addon", "courtesy")}
+        return [(row.call_id, (row.kind, _which(lasting, row)), row.minutes) for row in rows if row.call_id is not None]
+
+
+def _which(lasting: dict[str, list[int]], row: Any) -> str:
+    return str(lasting[row.kind].index(row.id)) if row.kind in lasting else str(row.period)
 
 
 LedgerMachine.TestCase.settings = settings(

@@ -229,6 +229,15 @@ class AddAddon(Command, frozen=True, kw_only=True):
     order_id: str
 
 
+class RefundCall(Command, frozen=True, kw_only=True):
+    call_id: str
+    minutes: int | None = None
+    """None: all that is left of what was billed."""
+    order_id: str
+    """The same order posted again is the same refund."""
+    reason: str
+
+
 class ShowUsage(Command, frozen=True, kw_only=True):
     company: str
 
@@ -254,7 +263,7 @@ AnyCommand = (
     | AddDid | ListDids | SetDid | RemoveDid
     | AddOriginNumber | ListOriginNumbers | SetOriginNumber | RemoveOriginNumber
     | AddContact | ListContacts | SetContact | RemoveContact
-    | SetPlan | AddAddon | ShowUsage | ListCalls | ListEntries
+    | SetPlan | AddAddon | RefundCall | ShowUsage | ListCalls | ListEntries
 )  # fmt: skip
 
 _DECODER: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)

@@ -11,10 +11,10 @@ from callcontrol.domain.status import call_status
 from callcontrol.engine.admin import commands as c
 from callcontrol.engine.admin import validation as valid
 from callcontrol.engine.admin.context import Context, Handlers
-from callcontrol.engine.admin.errors import invalid
+from callcontrol.engine.admin.errors import conflict, invalid, not_found
 from callcontrol.engine.admin.store import People
-from callcontrol.engine.admin.views import CallView, EntryView, OrderView, UsageView
-from callcontrol.engine.ports.minutes import CallRow, Order
+from callcontrol.engine.admin.views import CallView, EntryView, OrderView, RefundView, UsageView
+from callcontrol.engine.ports.minutes import CallRow, NotRefundable, Order, RefundRequest, UnknownCall
 
 
 class MinuteCommands:
@@ -27,6 +27,7 @@ class MinuteCommands:
         return {
             c.SetPlan: self._set_plan,
             c.AddAddon: self._add_addon,
+            c.RefundCall: self._refund_call,
             c.ShowUsage: self._show_usage,
             c.ListCalls: self._list_calls,
             c.ListEntries: self._list_entries,
@@ -53,6 +54,33 @@ class MinuteCommands:
         )
         await self._minutes.add_addon(order)
         return _ordered(company.slug, order, str(period_of(order.at, ZoneInfo(company.time_zone))))
+
+    async def _refund_call(self, command: c.RefundCall, actor: str) -> RefundView:
+        minutes = command.minutes
+        request = RefundRequest(
+            call_id=command.call_id,
+            minutes=None if minutes is None else valid.between(minutes, 1, valid.MAX_MINUTES, "a refund, in minutes,"),
+            request_id=valid.order_id(command.order_id),
+            reason=valid.text(command.reason, "the reason"),
+            actor=actor,
+            at=self._context.now(),
+        )
+        try:
+            refund = await self._minutes.refund(request)
+        except UnknownCall as error:
+            raise not_found(str(error)) from error
+        except NotRefundable as error:
+            raise conflict(str(error)) from error
+        given_to: dict[str, int] = {}
+        for kind, given in refund.given_to:
+            given_to[kind] = given_to.get(kind, 0) + given
+        return RefundView(
+            call_id=refund.call_id,
+            order_id=request.request_id,
+            minutes=refund.minutes,
+            given_to=given_to,
+            left=refund.left,
+        )
 
     async def _show_usage(self, command: c.ShowUsage, actor: str) -> UsageView:
         company = await self._store.company(command.company)
@@ -97,6 +125,7 @@ class MinuteCommands:
                 grant_period=None if row.grant_period is None else str(row.grant_period),
                 call_id=row.call_id,
                 reference=row.reference,
+                mirrors=row.mirrors,
             )
             for row in await self._minutes.entries(company.id, call_id=command.call_id)
         ]
@@ -131,5 +160,6 @@ def _call(row: CallRow, people: People, zone: ZoneInfo) -> CallView:
         user=user,
         billsec=row.billsec,
         billed_minutes=row.billed_minutes,
+        refunded_minutes=row.refunded_minutes,
         estimated=row.estimated,
     )

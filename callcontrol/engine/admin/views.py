@@ -125,6 +125,8 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """The user's name, else the agent's."""
     billsec: int
     billed_minutes: int
+    refunded_minutes: int
+    """Of the billed ones; totals are net of them (R8)."""
     estimated: bool
 
 
@@ -139,6 +141,20 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
     grant_period: str | None
     call_id: str | None
     reference: str
+    mirrors: int | None
+    """The number of the line whose minutes this one takes back (D9)."""
+
+
+class RefundView(msgspec.Struct, frozen=True, kw_only=True):
+    """D9. Minutes."""
+
+    call_id: str
+    order_id: str
+    minutes: int
+    given_to: dict[str, int]
+    """Grant kind -> minutes: the kind they were taken from, or `courtesy` where the month is over."""
+    left: int
+    """What the call still costs."""
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,39 @@ class Order:
     at: datetime
 
 
+class UnknownCall(Exception):
+    """No call has this id."""
+
+
+class NotRefundable(Exception):
+    """The call runs still, or has fewer minutes left to refund; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Minutes of a call to be given back (D9); the same `request_id` again is the same refund."""
+
+    call_id: str
+    minutes: int | None
+    """None: all that is left."""
+    request_id: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """What a refund gave back, by the kind of the grant that has the minutes now."""
+
+    call_id: str
+    minutes: Minutes
+    given_to: tuple[tuple[str, int], ...]
+    """`(grant kind, minutes)`: the kind they were taken from, or `courtesy` where the month is over."""
+    left: Minutes
+    """Billed minutes of the call, net of this and earlier refunds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """The consumption page's figures (R1, R5, D15)."""
@@ -60,6 +93,8 @@ class CallRow:
     billsec: Seconds
     billed_minutes: Minutes
     estimated: bool
+    refunded_minutes: Minutes
+    """Of the billed ones: totals are net of them (R8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +109,8 @@ class EntryRow:
     grant_period: Period | None
     call_id: str | None
     reference: str
+    mirrors: int | None = None
+    """The number of the line whose minutes this one takes back (D9)."""
 
 
 class MinutesAdministration(Protocol):
@@ -84,6 +121,10 @@ class MinutesAdministration(Protocol):
 
     async def add_addon(self, order: Order) -> None:
         """An add-on pack, at once (R12, R4)."""
+
+    async def refund(self, request: RefundRequest) -> Refund:
+        """Give minutes of a closed call back, with lines that mirror the original ones (D9).
+        Raises UnknownCall, NotRefundable. Key `adjust:<request>`."""
 
     async def usage(self, company_id: int, at: datetime) -> Usage: ...
 

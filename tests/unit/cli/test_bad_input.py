@@ -44,6 +44,8 @@ VALID = {
     "number": "1133334444",
     "minutes": "10",
     "order_id": "o9",
+    "call": "call-1",
+    "reason": "noise",
 }
 DAEMON = {("run",), ("doctor",), ("migrate",), ("check-config",)}
 """They take no input; bad configurations are theirs (test_commands)."""

@@ -1,6 +1,7 @@
-"""What the ledger must do, said as simply as possible: minute by minute, in memory, without a database.
+"""The specification of the minutes: what the ledger must do, said as simply as possible (I7).
 
-No counters, no formula for what can be held: every hold is tried by giving out the minutes one by one.
+Minute by minute, in memory, without a database. No counters, no formula for what can be held: every hold is tried by
+giving out the minutes one by one. The ledger is tested against it, and `callcontrol replay` reads books with it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo
 from callcontrol.domain.minutes import Period, period_of
 
 Source = tuple[str, str]
-"""`("monthly", "2026-11")`, `("addon", "3")` (the third one bought), `("overdraft", "2026-11")`."""
+"""Where a minute came from: `("monthly", "2026-11")`, `("courtesy", "0")` and `("addon", "2")` (the first given, the
+third bought), `("overdraft", "2026-11")`."""
 
 
 @dataclass
@@ -23,10 +25,15 @@ class Model:
     """Minutes left of each month's pool."""
     addons: list[int] = field(default_factory=list)
     """Minutes left of each add-on, oldest first."""
+    courtesies: list[int] = field(default_factory=list)
+    """Minutes left of each refund of a month that was over, oldest first."""
     granted: dict[Period, int] = field(default_factory=dict)
     holds: dict[str, dict[Period, int]] = field(default_factory=dict)
     """Open call -> minutes claimed, by month."""
-    posted: dict[str, dict[Source, int]] = field(default_factory=dict)
+    posted: dict[str, list[Source]] = field(default_factory=dict)
+    """Closed call -> where each of its billed minutes came from, in order, without those refunded."""
+    belongs_to: dict[str, Period] = field(default_factory=dict)
+    """Billed call -> its month (D2)."""
 
     def month(self, at: datetime) -> Period:
         return period_of(at, self.zone)
@@ -85,7 +92,7 @@ class Model:
     def close(self, call: str, talked_s: int | None, cut: bool, at: datetime, answered_at: datetime | None) -> int:
         """Billed minutes; `talked_s` None: not answered."""
         claims = self.holds.get(call, {})
-        self.posted[call] = {}
+        self.posted[call] = []
         billed = 0
         if talked_s is not None and answered_at is not None:
             self.renew(at)
@@ -96,11 +103,33 @@ class Model:
             billed = max(1, (talked_s + 59) // 60)
             if cut and claims:
                 billed = min(billed, sum(claims.values()))
-            stayed = [since for since, minutes in sorted(claims.items()) if since < month for _ in range(minutes)]
-            for minute in range(billed):
-                self._post_one(call, stayed[minute] if minute < len(stayed) else month, month)
+            self.bill(call, billed, month, {since: held for since, held in claims.items() if since < month})
         self.holds.pop(call, None)
         return billed
+
+    def bill(self, call: str, minutes: int, month: Period, stayed: dict[Period, int]) -> None:
+        """Post a call of this month. `stayed`: minutes it held in earlier months that this one could not take over."""
+        self.belongs_to[call] = month
+        self.posted[call] = []
+        since = [earlier for earlier, held in sorted(stayed.items()) for _ in range(held)]
+        for minute in range(minutes):
+            self._post_one(call, since[minute] if minute < len(since) else month, month)
+
+    def refund(self, call: str, minutes: int, current: Period) -> None:
+        """D9: what was taken last goes back first; where the month is over, as courtesy; a debt just shrinks."""
+        courtesy = 0
+        for _ in range(minutes):
+            kind, which = self.posted[call].pop()
+            if kind == "monthly" and Period.parse(which) >= current:
+                self.pools[Period.parse(which)] += 1
+            elif kind == "addon" and self.belongs_to[call] >= current:
+                self.addons[int(which)] += 1
+            elif kind == "courtesy" and self.belongs_to[call] >= current:
+                self.courtesies[int(which)] += 1
+            elif kind != "overdraft":
+                courtesy += 1
+        if courtesy:
+            self.courtesies.append(courtesy)
 
     def free(self, holds: dict[str, dict[Period, int]], month: Period) -> int:
         """How many more minutes of this month can be held: -1 when not even the open ones can all be met."""
@@ -112,7 +141,7 @@ class Model:
     def _can_be_met(self, holds: dict[str, dict[Period, int]], month: Period, more: int) -> bool:
         """Give out a minute to every claim, the latest month first: it has the fewest pools to take from."""
         claims = [(since, minutes) for claims in holds.values() for since, minutes in claims.items()]
-        pools, lasting = dict(self.pools), sum(self.addons)
+        pools, lasting = dict(self.pools), sum(self.courtesies) + sum(self.addons)
         for since, minutes in sorted([*claims, (month, more)], reverse=True):
             for _ in range(minutes):
                 usable = [pool for pool in pools if pool >= since and pools[pool] > 0]
@@ -134,16 +163,17 @@ class Model:
         return [moved, dict(claims)]
 
     def _post_one(self, call: str, since: Period, month: Period) -> None:
-        """R4: the pools from this month on, then the oldest add-on, then overdraft."""
+        """R4, D9: the pools from this month on, then courtesy, then the oldest add-on, then overdraft."""
+        self.posted[call].append(self._take_one(since) or ("overdraft", str(month)))
+
+    def _take_one(self, since: Period) -> Source | None:
         for pool in sorted(self.pools):
             if pool >= since and self.pools[pool] > 0:
                 self.pools[pool] -= 1
-                return self._note(call, ("monthly", str(pool)))
-        for number, left in enumerate(self.addons):
-            if left > 0:
-                self.addons[number] -= 1
-                return self._note(call, ("addon", str(number)))
-        return self._note(call, ("overdraft", str(month)))
-
-    def _note(self, call: str, source: Source) -> None:
-        self.posted[call][source] = self.posted[call].get(source, 0) + 1
+                return "monthly", str(pool)
+        for kind, packs in (("courtesy", self.courtesies), ("addon", self.addons)):
+            for number, left in enumerate(packs):
+                if left > 0:
+                    packs[number] -= 1
+                    return kind, str(number)
+        return None
