@@ -10,10 +10,11 @@ import resource
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from benchmarks.call_setup.report import Ceiling, Report, header, line, summary
-from benchmarks.call_setup.rig import DAEMON, DIAL, UNFILTERED, Rig
+from benchmarks.call_setup.rig import BEFORE, DAEMON, DIAL, UNFILTERED, Rig
 from benchmarks.call_setup.sipp import NoSipp, find_sipp
 from lab.obtain import obtain_prefix
 from lab.prefix import NoAsterisk
@@ -30,6 +31,7 @@ def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--rate", type=int, default=10, help="calls a second in a round (default 10)")
     add("--talk-s", type=float, default=2.0, help="length of a call in a round (default 2)")
     add("--unfiltered", action="store_true", help="a third way: the daemon, with every event of Asterisk")
+    add("--before", type=Path, help="another checkout, whose daemon is measured in turns with this one")
     add("--agents", type=int, default=4, help="agents that make the calls (default 4)")
     add(
         "--steps",
@@ -53,21 +55,32 @@ async def _run(options: argparse.Namespace) -> Report:
         baseline=DIAL,
         settings={name: value for name, value in vars(options).items() if isinstance(value, int | float)},
     )
-    with tempfile.TemporaryDirectory(prefix="callcontrol-benchmark-") as directory:
-        async with Rig(prefix, sipp, Path(directory), agents=options.agents) as rig:
-            # The first calls pay for what is loaded and compiled once.
-            for way in (DAEMON, DIAL):
-                await rig.load(way, rate=5, calls=20, talk_s=1)
-            print(header(), flush=True)
-            await _rounds(rig, options, report)
-            await _ceilings(rig, options, report)
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="callcontrol-benchmark-")))
+        rig = await stack.enter_async_context(Rig(prefix, sipp, _folder(directory, "now"), agents=options.agents))
+        ways = [(rig, DAEMON), (rig, DIAL), *([(rig, UNFILTERED)] if options.unfiltered else [])]
+        if options.before is not None:
+            # Python would look in the working directory first, which is this checkout.
+            theirs = {"PYTHONPATH": str(options.before.resolve()), "PYTHONSAFEPATH": "1"}
+            before = Rig(prefix, sipp, _folder(directory, "before"), agents=options.agents, environment=theirs)
+            ways.append((await stack.enter_async_context(before), BEFORE))
+        # The first calls pay for what is loaded and compiled once.
+        for of, way in ways:
+            await of.load(way, rate=5, calls=20, talk_s=1)
+        print(header(), flush=True)
+        await _rounds(ways, options, report)
+        await _ceilings(rig, options, report)
     return report
 
 
-async def _rounds(rig: Rig, options: argparse.Namespace, report: Report) -> None:
-    ways = [DAEMON, DIAL, *([UNFILTERED] if options.unfiltered else [])]
+def _folder(directory: Path, name: str) -> Path:
+    (directory / name).mkdir()
+    return directory / name
+
+
+async def _rounds(ways: Sequence[tuple[Rig, str]], options: argparse.Namespace, report: Report) -> None:
     for _ in range(options.rounds):
-        for way in ways:
+        for rig, way in ways:
             made = await rig.load(way, rate=options.rate, calls=options.calls, talk_s=options.talk_s)
             report.rounds.append(made)
             print(line(made), flush=True)

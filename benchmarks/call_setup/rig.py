@@ -25,6 +25,8 @@ DAEMON = "daemon"
 DIAL = "dial"
 UNFILTERED = "daemon, unfiltered"
 """The daemon, while Asterisk tells it every event."""
+BEFORE = "daemon, before"
+"""The daemon of another checkout, beside an Asterisk of its own."""
 
 _RTP_PORTS = 8_000
 """Two of each leg of each call that lives at once; SIPp sends no RTP."""
