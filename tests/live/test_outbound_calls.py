@@ -87,6 +87,7 @@ async def test_the_agent_hangs_up(site: Site) -> None:
     await site.carrier.until_ended(arrived)
     row = await closed_call(site, "11950021000")
     assert (row["disposition"], row["reason"], row["billed_minutes"]) == ("ANSWERED", "agent_hung_up", 1)
+    assert row["q850"] == 16
 
 
 async def test_early_media_comes_before_the_answer_and_costs_nothing(site: Site) -> None:

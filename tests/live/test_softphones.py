@@ -137,6 +137,34 @@ async def test_a_removed_agent_is_gone(site: Site, tmp_path: Path) -> None:
     assert [call for call in site.carrier.calls if call.number == "+5511960021003"] == []
 
 
+async def test_a_talk_outlives_its_agents_credentials(site: Site, tmp_path: Path) -> None:
+    """A token rotated, then an agent removed in mid-call: what talks goes on, and is billed to the agent's company."""
+    token = await add_agent(site, "1007")
+    async with phone(site, tmp_path, "1007", token) as agent:
+        await agent.until("REGISTER_OK")
+        await agent.dial("11960041000")
+        arrived = await site.carrier.next_call("+5511960041000")
+        await agent.until("CALL_ESTABLISHED")
+        await site.daemon.ask(c.RotateToken(company=COMPANY, extension="1007"))
+
+        async def signed_off() -> bool:
+            state: str = (await ari_get(site.pbx, "/endpoints/PJSIP/1007"))["state"]
+            return state == "offline"
+
+        await until(signed_off, "the old registration's end")
+        assert not arrived.ended
+        await site.daemon.ask(c.RemoveAgent(company=COMPANY, extension="1007"))
+        await unknown(site, "1007")
+        assert not arrived.ended
+        assert (await site.usage())["held"] > 0
+        # A BYE belongs to its dialogue, whoever's endpoint is gone.
+        await agent.hang_up()
+        await site.carrier.until_ended(arrived)
+    row = await closed_call(site, "11960041000")
+    assert (row["disposition"], row["reason"], row["billed_minutes"]) == ("ANSWERED", "agent_hung_up", 1)
+    assert row["user"] == "Agente 1007"
+
+
 async def test_agents_survive_a_restart_of_asterisk(site: Site, tmp_path: Path) -> None:
     """Known before it registers again; one removed while Asterisk was down is gone; one added meanwhile is there."""
     stays, goes = await add_agent(site, "1004"), await add_agent(site, "1005")

@@ -63,7 +63,7 @@ def note_late_authorisation(call: Call, event: Event) -> Moved:
 
 def abandon(call: Call, event: Event) -> Moved:
     """The agent hung up before anything was dialled. Closing comes after the authorisation still under way."""
-    call = _finish(replace(call, agent=_GONE), event.at, Disposition.CANCELLED, Reason.CANCELLED)
+    call = _finish(replace(call, agent=_GONE), event.at, Disposition.CANCELLED, Reason.CANCELLED, Q850.NORMAL)
     return _close(call, event.at)
 
 
@@ -119,7 +119,7 @@ def give_up_ringing(call: Call, event: Event) -> Moved:
 
 def cancel(call: Call, event: Event) -> Moved:
     """The agent hung up while the customer was being reached."""
-    call = _finish(replace(call, agent=_GONE), event.at, Disposition.CANCELLED, Reason.CANCELLED)
+    call = _finish(replace(call, agent=_GONE), event.at, Disposition.CANCELLED, Reason.CANCELLED, Q850.NORMAL)
     return _end(call, event.at)
 
 
@@ -214,14 +214,17 @@ def hang_up(call: Call, event: Event) -> Moved:
     elif call.billable:
         # Asterisk's own limit looks like a normal hang-up (cause 16): the reason is ours to remember.
         second = timedelta(seconds=1)
-        if call.last_minute and event.at >= _hold_ends_at(call) - second:
+        hold_ends_at = _hold_ends_at(call)
+        if call.last_minute and hold_ends_at - second <= event.at <= hold_ends_at + 2 * second:
             reason = Reason.POOL_EXHAUSTED
-            on_time = event.at <= _hold_ends_at(call) + 2 * second
-            call = replace(call, cut_for_exhaustion=on_time)
-        elif event.at >= _hold_ends_at(call) + timedelta(seconds=call.timing.grace_s) - second:
+            call = replace(call, cut_for_exhaustion=True)
+        elif event.at >= hold_ends_at + timedelta(seconds=_grace_s(call)) - second:
             reason = Reason.PBX_LIMIT
     call = replace(call, estimated=event.estimated)
-    call = _finish(call, event.at, Disposition.ANSWERED, reason, event.q850, event.sip_code)
+    # An agent's leg is gone with the event that it left us, which names no cause: a phone has no other (Q.850 16).
+    unnamed = event.q850 is None and not event.estimated and reason is Reason.AGENT_HUNG_UP
+    q850 = Q850.NORMAL if unnamed else event.q850
+    call = _finish(call, event.at, Disposition.ANSWERED, reason, q850, event.sip_code)
     return _end(call, event.at)
 
 

@@ -171,7 +171,16 @@ def test_an_unanswered_call_tells_the_agent_why(
 def test_the_agent_hanging_up_while_it_rings_cancels() -> None:
     call, effects = run(CALLS[Phase.RINGING], ev.AgentLegGone(after(9)))
     assert (call.phase, call.disposition, call.reason) == (Phase.ENDING, Disposition.CANCELLED, Reason.CANCELLED)
+    assert call.q850 == Q850.NORMAL
     assert of(effects, do.HangUpLeg) == [do.HangUpLeg(CUSTOMER, Q850.NORMAL)]
+
+
+def test_an_agent_who_hung_up_leaves_a_cause_unless_the_end_is_a_guess() -> None:
+    """The event that an agent's channel has left us names none."""
+    call, _ = run(CALLS[Phase.TALKING], ev.AgentLegGone(after(66)))
+    assert (call.reason, call.q850) == (Reason.AGENT_HUNG_UP, Q850.NORMAL)
+    call, _ = run(CALLS[Phase.TALKING], ev.AgentLegGone(after(66), estimated=True))
+    assert call.q850 is None
 
 
 def test_the_agent_hanging_up_before_the_hold_is_known_still_closes_after_it() -> None:
