@@ -179,10 +179,10 @@ def wait_for_minutes(call: Call, event: Event) -> Moved:
     retry = do.SetDeadline(Deadline.EXTEND, _after(event.at, call.timing.extend_retry_s))
     if not event.exhausted:
         return call, (retry,)
-    news = not call.last_minute
     call = replace(call, last_minute=True)
-    limits = _limits(call, _limit_in_call_s(call, event.at)) if news else ()
-    return call, (*limits, retry, _cut_deadline(call))
+    # Each time: after the answer of a call that had the last minute from the start, and after a crash, the limit that
+    # stands is another one, and longer.
+    return call, (*_limits(call, _limit_in_call_s(call, event.at)), retry, _cut_deadline(call))
 
 
 def extend(call: Call, event: Event) -> Moved:

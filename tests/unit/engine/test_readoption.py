@@ -82,3 +82,20 @@ async def test_d4_a_call_taken_up_again_still_gets_the_last_minute_there_is(tmp_
         [row] = await s.call_rows()
         assert (row.reason, row.billsec, row.billed_minutes) == (Reason.POOL_EXHAUSTED, 180, 3)
         await s.assert_clean()
+
+
+@pytest.mark.parametrize("plan", [1, 3])
+async def test_d4_asterisk_ends_the_last_minute_of_a_call_nobody_watches(tmp_path: Path, plan: int) -> None:
+    """Its limit has no grace then, and looks like a normal hang-up: the reason is known from the hold."""
+    async with site(tmp_path, plan=plan) as s:
+        s.pbx.carrier[DIAL_STRING] = answers_at_once()
+        s.pbx.agent_dials("1001", NUMBER)
+        await s.advance(plan * 60 - 10)
+        await s.die()
+        await s.clock.advance(120)
+        assert not s.pbx.channels
+        await s.start()
+        await s.advance(2)
+        [row] = await s.call_rows()
+        assert (row.reason, row.billsec, row.billed_minutes) == (Reason.POOL_EXHAUSTED, plan * 60, plan)
+        await s.assert_clean()
