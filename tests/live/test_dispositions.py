@@ -87,6 +87,7 @@ REFUSED = {
     "premium": Case("0900123456", Reason.DESTINATION_DENIED, 21),
     "international": Case("0012125550100", Reason.DESTINATION_DENIED, 21),
     "undiallable": Case("12345", Reason.UNDIALLABLE_NUMBER, 28),
+    "a feature code that is none": Case("*98", Reason.UNDIALLABLE_NUMBER, 28),
 }
 """Before dialling, by the rules."""
 
@@ -243,6 +244,15 @@ async def test_a_phone_that_belongs_to_no_agent(site: Site, tmp_path: Path) -> N
 
     await until(counted, "the refused call in the metrics")
     assert [row for row in await site.calls() if row["dialled"] == "11970030001"] == []
+
+
+async def test_a_call_with_a_wrong_token(site: Site, tmp_path: Path) -> None:
+    """Asterisk asks for credentials, again, and nothing of it reaches the daemon."""
+    forged = PhoneAccount("1001", "not-the-token")
+    seen = await sipp.dial_all(tmp_path, site.pbx.sip_address, [(forged, "11970031000")])
+    codes = [message.code for message in seen["11970031000"].messages if message.of_invite]
+    assert [code for code in codes if code > 100] == [401, 401]
+    assert [row for row in await site.calls() if row["dialled"] == "11970031000"] == []
 
 
 async def test_the_called_party_declines(site: Site, tmp_path: Path) -> None:

@@ -48,11 +48,12 @@ async def site(asterisk_prefix: AsteriskPrefix, tmp_path_factory: pytest.TempPat
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def voicemail(site: Site) -> PhoneCall:
+async def voicemail(site: Site) -> AsyncIterator[PhoneCall]:
     """A call that lasts 70 s: it goes on beside the other tests, and the last one asks how it ended."""
     call = await site.phone("1002").dial(VOICEMAIL)
     await call.until("ANSWER")
-    return call
+    yield call
+    await call.hang_up()
 
 
 def size(recording: Path) -> int:
@@ -127,6 +128,27 @@ async def test_a_ringing_call_holds_one_minute(site: Site) -> None:
     await call.until_ended()
     assert (await closed_call(site, "11950053000"))["reason"] == "cancelled"
     assert await site.usage() == before
+
+
+@pytest.mark.parametrize(
+    ("dialled", "number"),
+    [
+        ("950061001", "+5511950061001"),
+        ("011950071001", "+5511950071001"),
+        ("01511950081001", "+5511950081001"),
+        ("+5511950091001", "+5511950091001"),
+        ("08007701001", "08007701001"),
+        ("40041001", "40041001"),
+    ],
+)
+async def test_what_the_carrier_gets_of_what_was_dialled(site: Site, dialled: str, number: str) -> None:
+    """E.164, and the national form where there is no other."""
+    call = await site.phone("1001").dial(dialled)
+    arrived = await site.carrier.next_call(number)
+    await site.carrier.hang_up(arrived)
+    await call.until_ended()
+    row = await closed_call(site, dialled)
+    assert (row["number"], row["disposition"]) == (number, "ANSWERED")
 
 
 @pytest.mark.parametrize("extension", ["1001", "1009"])

@@ -40,8 +40,8 @@ async def nothing_left(site: Site, companies: Iterable[str] = (COMPANY,), timeou
     left: dict[str, Any] = {}
 
     async def nothing() -> bool:
-        left.clear()
-        left.update(await _left(site, companies))
+        nonlocal left
+        left = await _left(site, companies)
         return not left
 
     try:
