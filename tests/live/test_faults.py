@@ -151,7 +151,7 @@ async def test_another_daemon_takes_the_application(
     async with lab.foreign_client():
         assert await lab.exit_code() == 16
     assert lab.last_line()["event"] == "daemon.application_taken"
-    await lab.daemon.start()
+    await lab.start_daemon()
     assert await lab.reconciled() == {"adopted": 1}
     await lab.agent_hangs_up(talk)
     lab.check_bill(talk, await lab.closed(talk))

@@ -52,7 +52,7 @@ async def test_killed_while_ringing(lab: Installation) -> None:
     await lab.customer_answers(early)
     await lab.answer_recorded(early)
     await early.agent.until("ANSWER")  # the bridge passes it on without us
-    await lab.daemon.start()
+    await lab.start_daemon()
     assert await lab.reconciled() == {"adopted": 3, "voided": 2}
     await lab.customer_answers(late)
     await late.agent.until("ANSWER")
@@ -80,7 +80,7 @@ async def test_killed_between_the_answer_and_its_storing(lab: Installation) -> N
         await lab.daemon.kill()
     assert lab.bill.row(talk.dialled)["answered_at"] is None
     assert lab.bill.held(talk.dialled) == 1
-    await lab.daemon.start()
+    await lab.start_daemon()
     await until(lambda: lab.bill.held(talk.dialled) >= 2, "the extension")
     await lab.agent_hangs_up(talk)
     lab.check_bill(talk, await lab.closed(talk))
@@ -119,7 +119,7 @@ async def test_d6_calls_end_without_us_while_the_record_is_rotated(lab: Installa
     await lab.customer_hangs_up(by_both)
     assert not by_customer.agent.ended, "one party leaving does not end a bridge"
     assert not by_agent.carried.ended
-    await lab.daemon.start()
+    await lab.start_daemon()
     assert await lab.reconciled() == {"cel": 3}
     reasons = []
     for talk in (by_customer, by_agent, by_both):
@@ -142,7 +142,7 @@ async def test_d6_without_a_record_the_end_is_when_it_was_last_seen(lab: Install
     for file in lab.cel.file.parent.iterdir():
         file.unlink()
     last_seen_at = lab.bill.last_mark()
-    await lab.daemon.start()
+    await lab.start_daemon()
     row = await lab.closed(talk)
     assert await lab.reconciled() == {"estimated": 1}
     assert row["estimated"]
@@ -159,7 +159,7 @@ async def test_a_stopping_daemon_leaves_its_calls_to_asterisk_and_to_the_next_on
     assert await lab.daemon.stop() == 0
     ends = (talking.agent, talking.carried, ringing.agent, ringing.carried)
     assert [end.ended for end in ends] == [False] * 4
-    await lab.daemon.start()
+    await lab.start_daemon()
     assert await lab.reconciled() == {"adopted": 2}
     await lab.customer_answers(ringing)
     await ringing.agent.until("ANSWER")
@@ -187,7 +187,7 @@ async def test_leftovers_of_ours_are_removed_at_start(lab: Installation) -> None
             return bool(channel["dialplan"]["app_name"] == "Stasis")
 
         await until(in_application, "the channel in the application", 5)
-    await lab.daemon.start()
+    await lab.start_daemon()
     await lab.assert_clean()
     metrics = await lab.daemon.metrics()
     assert metrics['callcontrol_orphans_reaped_total{kind="bridge"}'] == 1
@@ -244,7 +244,7 @@ async def test_d5_asterisk_bounds_the_calls_of_a_daemon_that_is_away(short: Inst
     assert not ambulance.ended
     await short.carrier.hang_up(emergency)
     await ambulance.until_ended()
-    await short.daemon.start()
+    await short.start_daemon()
 
     row = await short.closed(extended)
     short.check_bill(extended, row)

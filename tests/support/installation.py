@@ -159,7 +159,7 @@ class Installation:
             self._daemons.append(self.daemon)
             await self.daemon.prepare()
         if self.daemon.pid is None:
-            await self.daemon.start()
+            await self.start_daemon()
         return self.daemon
 
     @asynccontextmanager
@@ -201,9 +201,14 @@ class Installation:
 
         await until(said, f"/readyz {status}", timeout_s)
 
+    async def start_daemon(self) -> None:
+        """Until it is ready, on a busy machine too."""
+        await self.daemon.start(ready=False)
+        await self.daemon.until_ready(timeout_s=60)
+
     async def kill_and_start(self) -> None:
         await self.daemon.kill()
-        await self.daemon.start()
+        await self.start_daemon()
 
     async def reconciled(self) -> dict[str, float]:
         """How many calls this daemon took up since it started, by source."""
@@ -259,7 +264,7 @@ class Installation:
     async def one_test(self) -> AsyncIterator[None]:
         """Before: a living daemon and no call. After: no channel, bridge or hold is left, and the books balance."""
         if self.daemon.pid is None:
-            await self.daemon.start()
+            await self.start_daemon()
         try:
             yield
             await self.assert_clean()
@@ -300,7 +305,7 @@ async def installation(
         accounts = await asyncio.to_thread(asyncio.run, _make(daemon.config, companies))
         carrier.set_phones(accounts)
         await asyncio.gather(pbx.start(), carrier.start())
-        await daemon.start()
+        await running.start_daemon()
         for account in accounts:
             await carrier.registered(account.username, timeout_s=30)
         yield running
