@@ -145,6 +145,7 @@ async def test_what_the_carrier_gets_of_what_was_dialled(site: Site, dialled: st
     """E.164, and the national form where there is no other."""
     call = await site.phone("1001").dial(dialled)
     arrived = await site.carrier.next_call(number)
+    await call.until("ANSWER")
     await site.carrier.hang_up(arrived)
     await call.until_ended()
     row = await closed_call(site, dialled)
