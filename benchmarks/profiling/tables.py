@@ -8,11 +8,13 @@ from typing import TypeVar
 
 from benchmarks.profiling.sampler import Frame, Sample
 
+_OUTSIDE = frozenset({None, "cli", "loop"})
+
 Key = TypeVar("Key", bound=Hashable)
 
 
 def room(sample: Sample) -> str:
-    """The innermost room of ours that is on the stack, `-` where none is: the event loop itself."""
+    """The innermost room of ours that is on the stack: `loop` where only the event loop is, `-` where nothing is."""
     return next((found for frame in sample.stack if (found := _room(frame)) is not None), "-")
 
 
@@ -34,10 +36,10 @@ def spent_by(samples: Iterable[Sample], key: Callable[[Sample], Key]) -> list[tu
 
 
 def spent_under(samples: Iterable[Sample]) -> list[tuple[str, float]]:
-    """Milliseconds in each function of ours and in all that it called, the largest first."""
+    """Milliseconds in each function of ours and in all that it called, the largest first; not those that call all."""
     spent: dict[str, float] = defaultdict(float)
     for sample in samples:
-        for name in {function(frame) for frame in sample.stack if _room(frame) is not None}:
+        for name in {function(frame) for frame in sample.stack if _room(frame) not in _OUTSIDE}:
             spent[name] += sample.ms
     return sorted(spent.items(), key=lambda item: -item[1])
 
