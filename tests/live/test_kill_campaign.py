@@ -104,7 +104,7 @@ async def test_whenever_it_is_killed_the_bill_is_what_the_carrier_saw(lab: Insta
     moments = random.Random(f"{seed} kills")
     for _ in range(kills):
         if moments.random() < 0.8:
-            await until(partial(record.more_than, len(record.calls)), "a call at the carrier")
+            await until(partial(record.more_than, len(record.calls)), "a call at the carrier", 60)
         # Most of what can go wrong is in the milliseconds after a call was dialled or taken up again.
         await asyncio.sleep(moments.choice((moments.uniform(0, 0.3), moments.uniform(0, 3), moments.uniform(3, 8))))
         await lab.daemon.kill()
