@@ -28,6 +28,7 @@ from callcontrol.database import (
 from callcontrol.directory import KeyUnusable, SqlDirectory, SqlDirectoryStore, TokenVault
 from callcontrol.domain.admission import Trunk
 from callcontrol.engine.admin.service import AdminService
+from callcontrol.engine.auditing import keep_auditing, live_calls
 from callcontrol.engine.clock import SystemClock
 from callcontrol.engine.engine import Engine
 from callcontrol.engine.heartbeat import keep_marking
@@ -132,6 +133,7 @@ class Daemon:
             ("ari", self._session.run),
             ("softphones", softphones.run),
             ("heartbeat", lambda: keep_marking(self._engine)),
+            ("audit", self._audit),
         ]
 
     async def _serve(
@@ -143,6 +145,7 @@ class Daemon:
             SqlMinutesAdministration(self._database),
             emergency_codes=frozenset(config.calls.emergency_codes),
             on_softphones_changed=softphones.request,
+            live_calls=lambda: live_calls(self._engine),
         )
         control = ControlServer(service, config.control.socket)
         await control.start()
@@ -175,6 +178,14 @@ class Daemon:
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
+
+    async def _audit(self) -> None:
+        await keep_auditing(
+            SqlMinutesAdministration(self._database),
+            self._metrics,
+            live=lambda: live_calls(self._engine),
+            now=self._engine.world.clock.now,
+        )
 
     async def _check_ari(self) -> str | None:
         return None if self._session.connected else "Asterisk is not connected, or silent"

@@ -23,6 +23,8 @@ class Exit(IntEnum):
     """The daemon, the database or the token key cannot be used now."""
     UNHEALTHY = 6
     """`doctor` found something to mend."""
+    BOOKS_WRONG = 7
+    """`audit` or `replay` found something wrong."""
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 

@@ -20,6 +20,7 @@ from callcontrol.cli.exits import Exit, complain, exit_of
 from callcontrol.cli.minutes import addon, calls, entries, plan, refund, usage
 from callcontrol.cli.numbers import contact, did, number, trunk
 from callcontrol.cli.people import agent, user
+from callcontrol.cli.proof import audit, replay
 from callcontrol.cli.session import Session
 from callcontrol.config import DEFAULT_PATH, ConfigError
 from callcontrol.engine.admin.errors import AdminError
@@ -76,6 +77,8 @@ for _command in (
     usage,
     calls,
     entries,
+    audit,
+    replay,
 ):
     cli.add_command(_command)
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcontrol.database.asker import Asker
-from callcontrol.database.engines import is_sqlite, read_engine
+from callcontrol.database.engines import is_sqlite, read_engine, sync_read_engine, write_engine
 from callcontrol.database.errors import DatabaseNotMigrated, DatabaseUnavailable
 from callcontrol.database.lock import DatabaseLock
 from callcontrol.database.schema import is_current
@@ -25,6 +25,7 @@ class Database:
     """What the rooms that store are given: `writer.submit(operation)` to write, `reading()` to read."""
 
     def __init__(self, url: str | URL, *, on_commit: Callable[[float, int], None] | None = None) -> None:
+        self._url = url
         self.writer = Writer(url, on_commit=on_commit)
         self._readers = read_engine(url)
         self._asker = Asker(url) if is_sqlite(url) else None
@@ -48,6 +49,22 @@ class Database:
                 return await connection.run_sync(query)
         except DBAPIError as error:
             raise DatabaseUnavailable(str(error.orig)) from error
+
+    async def examine(self, query: Callable[[Connection], T]) -> T:
+        """What a long read says, on a thread and a connection of its own, so that nobody waits for it. Everything read
+        is of one moment. Raises DatabaseUnavailable."""
+        try:
+            return await asyncio.to_thread(self._examine, query)
+        except DBAPIError as error:
+            raise DatabaseUnavailable(str(error.orig)) from error
+
+    def _examine(self, query: Callable[[Connection], T]) -> T:
+        engine = sync_read_engine(self._url) if self._asker is not None else write_engine(self._url)
+        try:
+            with engine.connect() as connection:
+                return query(connection)
+        finally:
+            engine.dispose()
 
     async def close(self) -> None:
         await self.writer.close()

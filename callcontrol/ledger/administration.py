@@ -7,8 +7,19 @@ from datetime import date, datetime
 from callcontrol.database import Database, DatabaseUnavailable
 from callcontrol.domain.minutes import Period
 from callcontrol.engine.ports.ledger import LedgerUnavailable
-from callcontrol.engine.ports.minutes import CallRow, EntryRow, Order, Refund, RefundRequest, Usage
+from callcontrol.engine.ports.minutes import (
+    CallRow,
+    EntryRow,
+    LiveCalls,
+    Order,
+    Refund,
+    RefundRequest,
+    Replay,
+    Usage,
+)
 from callcontrol.ledger import adjustments, orders, reports
+from callcontrol.ledger.audit import audit
+from callcontrol.ledger.replay import replay
 
 
 class SqlMinutesAdministration:
@@ -61,5 +72,17 @@ class SqlMinutesAdministration:
         try:
             async with self._database.reading() as connection:
                 return await reports.list_entries(connection, company_id, call_id)
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def audit(self, at: datetime, *, company_id: int | None = None, live: LiveCalls | None = None) -> list[str]:
+        try:
+            return await self._database.examine(lambda connection: audit(connection, at, company_id, live))
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def replay(self, company_id: int) -> Replay:
+        try:
+            return await self._database.examine(lambda connection: replay(connection, company_id))
         except DatabaseUnavailable as error:
             raise LedgerUnavailable(str(error)) from error

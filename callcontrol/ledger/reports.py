@@ -24,7 +24,7 @@ def _sum(amount: Any, *conditions: Any) -> Any:
 
 _MONTHLY = and_(grants.c.kind == GrantKind.MONTHLY.value, grants.c.period == bindparam("month"))
 _ADDON = grants.c.kind == GrantKind.ADDON.value
-_USAGE = select(
+USAGE = select(
     _sum(grants.c.granted, _MONTHLY).label("monthly_granted"),
     _sum(grants.c.posted, _MONTHLY).label("monthly_posted"),
     _sum(grants.c.granted, _ADDON, grants.c.period == bindparam("month")).label("addon_contracted_in_month"),
@@ -48,7 +48,7 @@ def usage(connection: Connection, company_id: int, at: datetime) -> Usage:
     accounts.renew(connection, account, at)
     accounts.save(connection, account)
     month = account.period_of(at)
-    row = connection.execute(_USAGE, {"company": company_id, "month": str(month)}).one()
+    row = connection.execute(USAGE, {"company": company_id, "month": str(month)}).one()
     return Usage(
         period=month,
         monthly_granted=Minutes(row.monthly_granted),

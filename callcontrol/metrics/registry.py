@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection
+from datetime import datetime
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -123,6 +124,8 @@ class Metrics:
             "reconciled_calls_total", "Calls that recovery dealt with, by what it went by.", "source"
         )
         self.orphans_reaped = counter("orphans_reaped_total", "Leftovers of ours removed from Asterisk.", "kind")
+        self._audit_findings = gauge("audit_findings", "What the last audit of the books found wrong.")
+        self._audited = gauge("audit_last_run_timestamp_seconds", "When the last audit ended (Unix time); 0: none yet.")
         build = gauge("build_info", "1; the labels say what runs.", "version", "python")
         build.labels(__version__, platform.python_version()).set(1)
         self._begin_at_zero()
@@ -142,6 +145,12 @@ class Metrics:
             self.orphans_reaped.labels(kind)
         for reason in (Reason.POOL_EXHAUSTED, Reason.FOLLOW_UP_MANAGER, Reason.LEDGER_UNAVAILABLE):
             self.minutes_refused.labels(reason.value)
+
+    # AuditObserver
+
+    def audited(self, findings: int, at: datetime) -> None:
+        self._audit_findings.set(findings)
+        self._audited.set(at.timestamp())
 
     # AriObserver
 

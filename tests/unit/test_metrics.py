@@ -13,6 +13,7 @@ from callcontrol.domain.admission import CallTerms
 from callcontrol.domain.calls.state import Call, LegState, Phase, Timing
 from callcontrol.domain.causes import Disposition, Reason
 from callcontrol.domain.minutes import Minutes, Seconds
+from callcontrol.engine.auditing import AuditObserver
 from callcontrol.engine.ports.ledger import Cdr, Posting
 from callcontrol.engine.ports.observer import AriObserver, Observer
 from callcontrol.metrics import Metrics, PrometheusObserver
@@ -161,6 +162,13 @@ def test_the_ledger_from_its_own_thread(metrics: Metrics) -> None:
     assert value(metrics, "minutes_held") == 7
 
 
+def test_the_audit(metrics: Metrics) -> None:
+    observer: AuditObserver = metrics
+    observer.audited(3, T0)
+    assert value(metrics, "audit_findings") == 3
+    assert value(metrics, "audit_last_run_timestamp_seconds") == T0.timestamp()
+
+
 def test_unknown_values_become_other(metrics: Metrics, observer: PrometheusObserver) -> None:
     metrics.ari_event("NewInventedEvent", 0)
     metrics.ari_request("PATCH", "/x", 999, 0)
@@ -195,7 +203,8 @@ def test_two_registries_in_one_process() -> None:
 
 CONTRACT = """ari_connected ari_events ari_event_lag_seconds ari_requests ari_request_duration_seconds calls_active
 calls call_setup_seconds post_dial_delay_seconds call_duration_seconds dial_attempts minutes_posted minutes_held
-minutes_refused ledger_commit_seconds ledger_batch_size reconciled_calls orphans_reaped build_info""".split()  # noqa: SIM905 - a list to read
+minutes_refused ledger_commit_seconds ledger_batch_size reconciled_calls orphans_reaped
+audit_findings audit_last_run_timestamp_seconds build_info""".split()  # noqa: SIM905 - a list to read
 
 
 def test_the_contract_and_its_documentation(metrics: Metrics) -> None:

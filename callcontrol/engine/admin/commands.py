@@ -255,6 +255,17 @@ class ListEntries(Command, frozen=True, kw_only=True):
     call_id: str | None = None
 
 
+# proof
+
+
+class AuditLedger(Command, frozen=True, kw_only=True):
+    company: str | None = None
+
+
+class ReplayLedger(Command, frozen=True, kw_only=True):
+    company: str
+
+
 AnyCommand = (
     AddCompany | ListCompanies | SetCompany | RemoveCompany
     | AddUser | ListUsers | SetUser | RemoveUser
@@ -264,6 +275,7 @@ AnyCommand = (
     | AddOriginNumber | ListOriginNumbers | SetOriginNumber | RemoveOriginNumber
     | AddContact | ListContacts | SetContact | RemoveContact
     | SetPlan | AddAddon | RefundCall | ShowUsage | ListCalls | ListEntries
+    | AuditLedger | ReplayLedger
 )  # fmt: skip
 
 _DECODER: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)

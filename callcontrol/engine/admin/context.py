@@ -12,7 +12,7 @@ from msgspec import UNSET
 from callcontrol.engine.admin.commands import Command
 from callcontrol.engine.admin.errors import invalid
 from callcontrol.engine.admin.store import DirectoryStore
-from callcontrol.engine.ports.minutes import MinutesAdministration
+from callcontrol.engine.ports.minutes import LiveCalls, MinutesAdministration
 
 Handler = Callable[[Any, str], Awaitable[object]]
 """Takes its command and the actor (who gave it, for the audit trail); returns views."""
@@ -26,6 +26,8 @@ class Context:
     emergency_codes: frozenset[str]
     now: Callable[[], datetime]
     on_softphones_changed: Callable[[], None]
+    live_calls: Callable[[], LiveCalls | None]
+    """What the daemon has in its hands; None: nobody knows now."""
 
 
 def changes_of(command: Command, **fields: Callable[[Any], object]) -> dict[str, object]:

@@ -14,13 +14,19 @@ from callcontrol.engine.admin.errors import AdminError, ErrorKind, conflict
 from callcontrol.engine.admin.minutes import MinuteCommands
 from callcontrol.engine.admin.numbers import NumberCommands
 from callcontrol.engine.admin.people import PeopleCommands
+from callcontrol.engine.admin.proof import ProofCommands
 from callcontrol.engine.admin.store import DirectoryStore
 from callcontrol.engine.ports.ledger import KeyReused, LedgerUnavailable
-from callcontrol.engine.ports.minutes import MinutesAdministration
+from callcontrol.engine.ports.minutes import LiveCalls, MinutesAdministration
 
 
 def _nobody_to_tell() -> None:
     """Without a daemon no Asterisk is waiting: softphones are provisioned when it starts."""
+
+
+def _nobody_knows() -> LiveCalls | None:
+    """Without a daemon nobody sees which calls live."""
+    return None
 
 
 class AdminService:
@@ -37,13 +43,15 @@ class AdminService:
         emergency_codes: frozenset[str],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_softphones_changed: Callable[[], None] = _nobody_to_tell,
+        live_calls: Callable[[], LiveCalls | None] = _nobody_knows,
     ) -> None:
-        context = Context(store, minutes, emergency_codes, now, on_softphones_changed)
+        context = Context(store, minutes, emergency_codes, now, on_softphones_changed, live_calls)
         self._handlers: dict[type[Command], Handler] = {
             **CompanyCommands(context).handlers(),
             **PeopleCommands(context).handlers(),
             **NumberCommands(context).handlers(),
             **MinuteCommands(context).handlers(),
+            **ProofCommands(context).handlers(),
         }
 
     async def execute(self, command: Command, *, actor: str) -> object:

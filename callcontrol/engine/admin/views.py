@@ -165,5 +165,32 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     """The month (`YYYY-MM`) from which it counts (R12)."""
 
 
+class AuditView(msgspec.Struct, frozen=True, kw_only=True):
+    """The invariants I1-I12 of the ledger."""
+
+    company: str | None
+    """None: all companies."""
+    findings: list[str]
+    """One line each, beginning with the invariant's number; none: the books are right."""
+
+
+class BalanceView(msgspec.Struct, frozen=True, kw_only=True):
+    """Minutes left of a grant; of an overdraft, owed."""
+
+    grant: str
+    rebuilt: int
+    stored: int
+
+
+class ReplayView(msgspec.Struct, frozen=True, kw_only=True):
+    """Balances rebuilt from the entries (I7)."""
+
+    company: str
+    entries: int
+    calls: int
+    balances: list[BalanceView]
+    differences: list[str]
+
+
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
     removed: str

@@ -113,6 +113,34 @@ class EntryRow:
     """The number of the line whose minutes this one takes back (D9)."""
 
 
+@dataclass(frozen=True, slots=True)
+class LiveCalls:
+    """The calls that one node has in its hands at an instant."""
+
+    node: str
+    call_ids: frozenset[str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Minutes left of a grant (of an overdraft: owed), rebuilt from the entries and as stored."""
+
+    name: str
+    rebuilt: int
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A company's entries read again on the reference model (I7)."""
+
+    entries: int
+    calls: int
+    balances: tuple[Balance, ...]
+    differences: tuple[str, ...]
+
+
 class MinutesAdministration(Protocol):
     """Every write is idempotent by its order id; the same id with another size raises KeyReused."""
 
@@ -139,3 +167,10 @@ class MinutesAdministration(Protocol):
         """Newest first; days are the company's (R9). A call belongs to the day of its answer, else its start (R8)."""
 
     async def entries(self, company_id: int, *, call_id: str | None = None) -> list[EntryRow]: ...
+
+    async def audit(self, at: datetime, *, company_id: int | None = None, live: LiveCalls | None = None) -> list[str]:
+        """What is wrong with the books of a company, or of all: one line each, beginning with the invariant's number.
+        `live`: what the daemon knows; without it, holds are judged by their age alone (I11)."""
+
+    async def replay(self, company_id: int) -> Replay:
+        """Rebuild a company's balances from its entries on the reference model, and compare."""

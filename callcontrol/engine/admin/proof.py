@@ -1,0 +1,37 @@
+"""Commands that prove the books: audit, replay (I1-I12)."""
+
+from __future__ import annotations
+
+from callcontrol.engine.admin import commands as c
+from callcontrol.engine.admin.context import Context, Handlers
+from callcontrol.engine.admin.views import AuditView, BalanceView, ReplayView
+
+
+class ProofCommands:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+        self._minutes = context.minutes
+
+    def handlers(self) -> Handlers:
+        return {c.AuditLedger: self._audit, c.ReplayLedger: self._replay}
+
+    async def _audit(self, command: c.AuditLedger, actor: str) -> AuditView:
+        company_id = None if command.company is None else (await self._store.company(command.company)).id
+        live = self._context.live_calls()
+        findings = await self._minutes.audit(self._context.now(), company_id=company_id, live=live)
+        return AuditView(company=command.company, findings=findings)
+
+    async def _replay(self, command: c.ReplayLedger, actor: str) -> ReplayView:
+        company = await self._store.company(command.company)
+        replay = await self._minutes.replay(company.id)
+        return ReplayView(
+            company=company.slug,
+            entries=replay.entries,
+            calls=replay.calls,
+            balances=[
+                BalanceView(grant=balance.name, rebuilt=balance.rebuilt, stored=balance.stored)
+                for balance in replay.balances
+            ],
+            differences=list(replay.differences),
+        )
