@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import shutil
 import sys
 import time
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from lab.carrier import CarrierInstance
 from lab.child import socket_folder
@@ -26,6 +27,10 @@ _SIP_PORT, _HTTP_PORT = 5060, 8099
 """Taken when they are free, so that a softphone's settings stay the same from start to start."""
 
 
+class AnotherRuns(Exception):
+    """This checkout's demo runs already; the message is one line that says what to do."""
+
+
 class Demo:
     """PBX, carrier and phones, daemon, company; and one call."""
 
@@ -33,6 +38,7 @@ class Demo:
 
     def __init__(self, *, allow_untested: bool) -> None:
         self._began_at = time.monotonic()
+        self._lock = _take_folder()
         self._say("checking Asterisk")
         prefix = obtain_prefix(allow_untested=allow_untested)
         # Made anew on each start, so that what the one call does to the ledger can be told exactly.
@@ -134,3 +140,15 @@ Running until Ctrl-C. All of it on this machine only, all credentials made for t
 
     def _say(self, step: str) -> None:
         print(f"[{time.monotonic() - self._began_at:5.1f} s] {step}", flush=True)
+
+
+def _take_folder() -> IO[bytes]:
+    """The lock on our folder, held while its file is open: a second start would pull it from under the first."""
+    _FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    lock = open(_FOLDER.with_suffix(".lock"), "ab")  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise AnotherRuns(f"another scripts/run is using {_FOLDER}: end it first, or run from another clone") from None
+    return lock
