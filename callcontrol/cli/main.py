@@ -20,7 +20,7 @@ from callcontrol.cli.exits import Exit, complain, exit_of
 from callcontrol.cli.minutes import addon, calls, entries, plan, refund, usage
 from callcontrol.cli.numbers import contact, did, number, trunk
 from callcontrol.cli.people import agent, user
-from callcontrol.cli.proof import audit, replay
+from callcontrol.cli.proof import audit, explain, replay
 from callcontrol.cli.session import Session
 from callcontrol.config import DEFAULT_PATH, ConfigError
 from callcontrol.engine.admin.errors import AdminError
@@ -79,6 +79,7 @@ for _command in (
     entries,
     audit,
     replay,
+    explain,
 ):
     cli.add_command(_command)
 

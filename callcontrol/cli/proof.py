@@ -1,4 +1,4 @@
-"""`callcontrol audit` and `replay`: whether the books are right, and the exit code tells."""
+"""`callcontrol audit`, `replay`: whether the books are right, and the exit code tells. `explain`: one call's bill."""
 
 from __future__ import annotations
 
@@ -46,3 +46,20 @@ def replay(session: Session, company: str, as_json: bool) -> int:
             click.echo(cell(difference))
         click.echo(f"{len(differences)} differences" if differences else "rebuilt and stored are the same")
     return Exit.BOOKS_WRONG if differences else Exit.OK
+
+
+@click.command()
+@click.argument("call")
+@as_json_option
+@pass_session
+def explain(session: Session, call: str, as_json: bool) -> None:
+    """Say why CALL cost what it cost, in Portuguese and then in English."""
+    explained = session.execute(c.ExplainCall(call_id=call))
+    if as_json:
+        print_json(explained)
+        return
+    for language in ("pt", "en"):
+        for sentence in explained[language]:
+            click.echo(cell(sentence))
+        if language == "pt":
+            click.echo()

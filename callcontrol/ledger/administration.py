@@ -8,6 +8,7 @@ from callcontrol.database import Database, DatabaseUnavailable
 from callcontrol.domain.minutes import Period
 from callcontrol.engine.ports.ledger import LedgerUnavailable
 from callcontrol.engine.ports.minutes import (
+    CallAccount,
     CallRow,
     EntryRow,
     LiveCalls,
@@ -19,6 +20,7 @@ from callcontrol.engine.ports.minutes import (
 )
 from callcontrol.ledger import adjustments, orders, reports
 from callcontrol.ledger.audit import audit
+from callcontrol.ledger.call_account import account_of
 from callcontrol.ledger.replay import replay
 
 
@@ -84,5 +86,11 @@ class SqlMinutesAdministration:
     async def replay(self, company_id: int) -> Replay:
         try:
             return await self._database.examine(lambda connection: replay(connection, company_id))
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def account_of(self, call_id: str) -> CallAccount:
+        try:
+            return await self._database.examine(lambda connection: account_of(connection, call_id))
         except DatabaseUnavailable as error:
             raise LedgerUnavailable(str(error)) from error

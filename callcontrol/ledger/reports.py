@@ -39,7 +39,7 @@ _ENTRIES = (
     .where(entries.c.company_id == bindparam("company"))
     .order_by(entries.c.seq)
 )
-_CALL_ENTRIES = _ENTRIES.where(entries.c.call_id == bindparam("call"))
+CALL_ENTRIES = _ENTRIES.where(entries.c.call_id == bindparam("call"))
 
 
 def usage(connection: Connection, company_id: int, at: datetime) -> Usage:
@@ -76,28 +76,30 @@ async def list_calls(
     if last_day is not None:
         listed = listed.where(calls.c.listed_at < _day_starts_at(last_day + timedelta(days=1), zone))
     listed = listed.order_by(calls.c.listed_at.desc(), calls.c.call_id.desc()).limit(limit)
-    return [_call_row(row) for row in await connection.execute(listed)]
+    return [call_row(row) for row in await connection.execute(listed)]
 
 
 async def list_entries(connection: AsyncConnection, company_id: int, call_id: str | None) -> list[EntryRow]:
     if call_id is None:
         rows = await connection.execute(_ENTRIES, {"company": company_id})
     else:
-        rows = await connection.execute(_CALL_ENTRIES, {"company": company_id, "call": call_id})
-    return [
-        EntryRow(
-            seq=row.seq,
-            at=row.at,
-            kind=row.kind,
-            minutes=row.minutes,
-            grant_kind=row.grant_kind,
-            grant_period=Period.parse(row.period) if row.grant_kind == GrantKind.MONTHLY else None,
-            call_id=row.call_id,
-            reference=row.operation_key,
-            mirrors=row.mirrors,
-        )
-        for row in rows
-    ]
+        rows = await connection.execute(CALL_ENTRIES, {"company": company_id, "call": call_id})
+    return [entry_row(row) for row in rows]
+
+
+def entry_row(row: Any) -> EntryRow:
+    """Of a row of CALL_ENTRIES."""
+    return EntryRow(
+        seq=row.seq,
+        at=row.at,
+        kind=row.kind,
+        minutes=row.minutes,
+        grant_kind=row.grant_kind,
+        grant_period=Period.parse(row.period) if row.grant_kind == GrantKind.MONTHLY else None,
+        call_id=row.call_id,
+        reference=row.operation_key,
+        mirrors=row.mirrors,
+    )
 
 
 def _day_starts_at(day: date, zone: ZoneInfo) -> datetime:
@@ -105,7 +107,8 @@ def _day_starts_at(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
-def _call_row(row: Any) -> CallRow:
+def call_row(row: Any) -> CallRow:
+    """Of a row of `calls`."""
     return CallRow(
         call_id=row.call_id,
         started_at=row.started_at,

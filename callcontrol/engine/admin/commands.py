@@ -266,6 +266,10 @@ class ReplayLedger(Command, frozen=True, kw_only=True):
     company: str
 
 
+class ExplainCall(Command, frozen=True, kw_only=True):
+    call_id: str
+
+
 AnyCommand = (
     AddCompany | ListCompanies | SetCompany | RemoveCompany
     | AddUser | ListUsers | SetUser | RemoveUser
@@ -275,7 +279,7 @@ AnyCommand = (
     | AddOriginNumber | ListOriginNumbers | SetOriginNumber | RemoveOriginNumber
     | AddContact | ListContacts | SetContact | RemoveContact
     | SetPlan | AddAddon | RefundCall | ShowUsage | ListCalls | ListEntries
-    | AuditLedger | ReplayLedger
+    | AuditLedger | ReplayLedger | ExplainCall
 )  # fmt: skip
 
 _DECODER: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)

@@ -1,10 +1,13 @@
-"""Commands that prove the books: audit, replay (I1-I12)."""
+"""Commands that prove the books: audit, replay (I1-I12), and the explanation of one call."""
 
 from __future__ import annotations
 
 from callcontrol.engine.admin import commands as c
 from callcontrol.engine.admin.context import Context, Handlers
-from callcontrol.engine.admin.views import AuditView, BalanceView, ReplayView
+from callcontrol.engine.admin.errors import not_found
+from callcontrol.engine.admin.explanation import explain
+from callcontrol.engine.admin.views import AuditView, BalanceView, ExplanationView, ReplayView
+from callcontrol.engine.ports.minutes import UnknownCall
 
 
 class ProofCommands:
@@ -14,7 +17,7 @@ class ProofCommands:
         self._minutes = context.minutes
 
     def handlers(self) -> Handlers:
-        return {c.AuditLedger: self._audit, c.ReplayLedger: self._replay}
+        return {c.AuditLedger: self._audit, c.ReplayLedger: self._replay, c.ExplainCall: self._explain}
 
     async def _audit(self, command: c.AuditLedger, actor: str) -> AuditView:
         company_id = None if command.company is None else (await self._store.company(command.company)).id
@@ -34,4 +37,16 @@ class ProofCommands:
                 for balance in replay.balances
             ],
             differences=list(replay.differences),
+        )
+
+    async def _explain(self, command: c.ExplainCall, actor: str) -> ExplanationView:
+        try:
+            account = await self._minutes.account_of(command.call_id)
+        except UnknownCall as error:
+            raise not_found(str(error)) from error
+        sentences = explain(account)
+        return ExplanationView(
+            call_id=command.call_id,
+            pt=[portuguese for portuguese, _ in sentences],
+            en=[english for _, english in sentences],
         )

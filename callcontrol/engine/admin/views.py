@@ -192,5 +192,13 @@ class ReplayView(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[str]
 
 
+class ExplanationView(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a call cost what it cost, sentence by sentence."""
+
+    call_id: str
+    pt: list[str]
+    en: list[str]
+
+
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
     removed: str

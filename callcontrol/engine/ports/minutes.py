@@ -141,6 +141,39 @@ class Replay:
     differences: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HoldStep:
+    """Minutes held for a call, more and more of them while it lasted; released at its end."""
+
+    at: datetime
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundNote:
+    """A refund that was made, and why."""
+
+    at: datetime
+    minutes: int
+    reason: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAccount:
+    """Everything the ledger knows of what a call cost."""
+
+    call: CallRow
+    time_zone: str
+    """The company's; UTC for a call of nobody we know."""
+    billable: bool
+    belongs_to: Period | None
+    """The month of a billed call (D2)."""
+    holds: tuple[HoldStep, ...]
+    entries: tuple[EntryRow, ...]
+    refunds: tuple[RefundNote, ...]
+
+
 class MinutesAdministration(Protocol):
     """Every write is idempotent by its order id; the same id with another size raises KeyReused."""
 
@@ -174,3 +207,6 @@ class MinutesAdministration(Protocol):
 
     async def replay(self, company_id: int) -> Replay:
         """Rebuild a company's balances from its entries on the reference model, and compare."""
+
+    async def account_of(self, call_id: str) -> CallAccount:
+        """Raises UnknownCall."""

@@ -1,4 +1,4 @@
-"""`refund`, `audit` and `replay` on a call that was made, with and without a daemon."""
+"""`refund`, `audit`, `replay` and `explain` on a call that was made, with and without a daemon."""
 
 from __future__ import annotations
 
@@ -80,6 +80,15 @@ def test_wrong_books_are_told_by_line_and_exit_code(billed: CommandLine) -> None
     replay = billed.run("replay", "acme")
     assert replay.code == Exit.BOOKS_WRONG
     assert "6 minutes left by the entries, 5 stored" in replay.out
+
+
+def test_a_call_is_explained_in_two_languages(billed: CommandLine) -> None:
+    told = billed.do("explain", "talk").out
+    portuguese, english = told.split("\n\n")
+    assert "190 s são 4 min" in portuguese
+    assert "190 s are 4 min" in english
+    assert set(billed.do("explain", "talk", "--json").json) == {"call_id", "pt", "en"}
+    billed.refuse(Exit.REFUSED, "no call 'nobody'", "explain", "nobody")
 
 
 @pytest.mark.usefixtures("logs")
