@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,14 @@ from lab.asterisk import AsteriskInstance, AsteriskPrefix, find_prefix
 from lab.carrier import CarrierInstance
 from lab.pbx import PbxInstance
 from lab.phone import PhoneAccount
+from lab.ports import SHARE_VARIABLE
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files of tests run side by side in several processes: each has its own share of the ports."""
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        os.environ[SHARE_VARIABLE] = f"{worker['workerid'].removeprefix('gw')}/{worker['workercount']}"
 
 
 class PbxFactory(Protocol):
