@@ -62,6 +62,6 @@ class AdminService:
         try:
             return msgspec.to_builtins(await self._handlers[type(command)](command, actor))
         except KeyReused as error:
-            raise conflict(f"this order id was used before for something else: {error}") from error
+            raise conflict(f"{error}: give another id, or ask for the same as then") from error
         except LedgerUnavailable as error:
             raise AdminError(f"the ledger does not answer: {error}", ErrorKind.UNAVAILABLE) from error

@@ -52,8 +52,8 @@ async def test_the_same_order_is_one_grant_and_another_size_a_conflict(admin: Ad
     for _ in range(10):
         await admin.do(c.AddAddon(company="acme", minutes=100, order_id="o1"))
     assert [row["minutes"] for row in await admin.do(c.ListEntries(company="acme"))] == [100]
-    await admin.refuse(c.AddAddon(company="acme", minutes=101, order_id="o1"), CONFLICT, "order id was used")
-    await admin.refuse(c.SetPlan(company="acme", minutes=100, order_id="o1"), CONFLICT, "order id was used")
+    await admin.refuse(c.AddAddon(company="acme", minutes=101, order_id="o1"), CONFLICT, "o1 was used before")
+    await admin.refuse(c.SetPlan(company="acme", minutes=100, order_id="o1"), CONFLICT, "o1 was used before")
 
 
 @pytest.mark.parametrize(
