@@ -118,7 +118,7 @@ class Daemon:
             )
         )
         stack.push_async_callback(self._engine.close)
-        softphones = SoftphoneProvisioner(config.node.name, directory, AriSoftphones(connection), self._observer)
+        softphones = SoftphoneProvisioner(config.node.name, directory, AriSoftphones(connection))
         self._engine.on_live(softphones.request)
         self._session = AriSession(
             connection,

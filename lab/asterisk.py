@@ -201,6 +201,9 @@ class AsteriskInstance:
         process, self._process = self._process, None
         if process is not None:
             await end_child(process, how, _STOP_TIMEOUT_S)
+            # One that ended while it started leaves its console's socket.
+            for socket in (self.directory / "run").glob("asterisk.ctl"):
+                socket.unlink(missing_ok=True)
         if self._run_folder and self._run_folder.parent != self.directory:
             shutil.rmtree(self._run_folder, ignore_errors=True)
         self._run_folder = None

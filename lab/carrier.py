@@ -131,10 +131,6 @@ class CarrierInstance(AsteriskInstance):
         """The called person hangs up."""
         await self._events.request("DELETE", f"/channels/{call.channel_id}")
 
-    async def channel_count(self) -> int:
-        channels = await self._events.request("GET", "/channels")
-        return len(channels)
-
     def configuration(self) -> Mapping[str, str]:
         conf = REPOSITORY / "asterisk-conf"
         return {

@@ -238,6 +238,7 @@ class DaemonProcess:
                 "ari_user": self.asterisk.ari_user,
                 "ari_password": self.asterisk.ari_password,
                 "cel_file": str(self.asterisk.cel_file),
+                "config_folder": str(self.asterisk.etc),
             },
             "database": {"url": f"sqlite:///{self.database}"},
             "http": {"port": self.http_port},

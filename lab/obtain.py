@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -20,6 +21,8 @@ def obtain_prefix(*, allow_untested: bool = False) -> AsteriskPrefix:
 
 if __name__ == "__main__":
     try:
-        obtain_prefix(allow_untested="--allow-untested" in sys.argv[1:])
+        obtain_prefix(
+            allow_untested="--allow-untested" in sys.argv[1:] or os.environ.get("CALLCONTROL_ALLOW_UNTESTED") == "1"
+        )
     except NoAsterisk as problem:
         sys.exit(f"asterisk: {problem}")

@@ -77,7 +77,7 @@ class AsteriskConfig:
 class DatabaseConfig:
     url: str = key(
         "sqlite:////var/lib/callcontrol/callcontrol.db",
-        "Database: `sqlite:////path` or `postgresql://user:password@host/name`.",
+        "Database: `sqlite:////path` (PostgreSQL is not supported yet).",
         check=database_url,
         secret=True,
     )

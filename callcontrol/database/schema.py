@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
@@ -18,6 +19,10 @@ from callcontrol.database.errors import DatabaseUnavailable
 def upgrade(url: str | URL) -> None:
     """Apply every migration that is missing, all in one transaction. Safe to repeat. Raises DatabaseUnavailable."""
     config = _config()
+    if is_sqlite(url):
+        with suppress(OSError):
+            # Numbers and names are nobody else's to read; what SQLite adds beside the file takes over its mode.
+            sqlite_file(url).touch(mode=0o600)
     engine = write_engine(url)
     try:
         with engine.begin() as connection:

@@ -8,7 +8,6 @@ import hashlib
 import structlog
 
 from callcontrol.engine.ports.directory import Directory, DirectoryUnavailable
-from callcontrol.engine.ports.observer import Observer
 from callcontrol.engine.ports.pbx import Outcome, PbxUnavailable, SoftphoneAccount, SoftphoneRegistry
 
 log = structlog.get_logger(__name__)
@@ -22,11 +21,10 @@ class SoftphoneProvisioner:
     """One task; `request()` asks for another round. What was pushed is remembered per node, so that an agent removed
     while Asterisk or the daemon was down is known to be gone."""
 
-    def __init__(self, node: str, directory: Directory, registry: SoftphoneRegistry, observer: Observer) -> None:
+    def __init__(self, node: str, directory: Directory, registry: SoftphoneRegistry) -> None:
         self._node = node
         self._directory = directory
         self._registry = registry
-        self._observer = observer
         self._wanted = asyncio.Event()
         self._done = asyncio.Event()
 
@@ -77,7 +75,6 @@ class SoftphoneProvisioner:
                 log.error("softphone.not_removed", sip_username=sip_username, outcome=outcome)
                 return False
             await self._directory.mark_provisioned(self._node, sip_username, None)
-            self._observer.orphan_reaped("endpoint")
             return True
 
         due = [

@@ -29,7 +29,7 @@ OTHER = "other"
 DIRECTIONS = frozenset({"outbound", "inbound", "internal"})
 POOLS = frozenset(kind.value for kind in GrantKind)
 SOURCES = frozenset({"adopted", "cel", "estimated", "voided"})
-ORPHANS = frozenset({"channel", "bridge", "endpoint"})
+ORPHANS = frozenset({"channel", "bridge"})
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 _EVENT_TYPES = frozenset(
     """ApplicationMoveFailed ApplicationRegistered ApplicationReplaced ApplicationUnregistered BridgeAttendedTransfer

@@ -88,3 +88,8 @@ def test_instants_keep_their_microseconds_and_come_back_in_utc(tmp_path: Path) -
         with pytest.raises(StatementError, match="naive"):
             connection.execute(insert(ledger.nodes).values(node="b", alive_at=alive_at.replace(tzinfo=None)))
     engine.dispose()
+
+
+def test_the_database_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    upgrade(f"sqlite:///{tmp_path / 'new.db'}")
+    assert (tmp_path / "new.db").stat().st_mode & 0o077 == 0

@@ -102,7 +102,7 @@ BAD = [
     ("[node]\nname = 'two words'\n", 2, "[node] name: must be letters, digits,"),
     ("[http]\nport = 70000\n", 2, "[http] port: must be between 1 and 65535, not 70000"),
     ("[http]\nhost = ''\n", 2, "[http] host: must be a text that is not empty, not ''"),
-    ("[database]\nurl = 'mysql://x:hunter2@y/z'\n", 2, "[database] url: must begin with sqlite:// or postgresql://"),
+    ("[database]\nurl = 'mysql://x:hunter2@y/z'\n", 2, "[database] url: must begin with sqlite://"),
     ("[control]\nsocket = ''\n", 2, "[control] socket: must be a path in quotes, not ''"),
     ("calls = {ring_timeout_s = 700}\n", 1, "[calls] ring_timeout_s: must be between 1 and 600, not 700"),
     ("note = '''\n[calls]\n'''\n[calls]\ngrace_s = -1\n", 5, "[calls] grace_s: must be between 0 and 86400, not -1"),

@@ -22,7 +22,7 @@ class Observer(Protocol):
         """Recovery dealt with a call: `adopted`, `cel`, `estimated`, `voided`."""
 
     def orphan_reaped(self, kind: str) -> None:
-        """Something of ours without a call was removed: `channel`, `bridge`, `endpoint`."""
+        """Something of ours without a call was removed: `channel`, `bridge`."""
 
 
 class AriObserver(Protocol):

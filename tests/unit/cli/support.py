@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from callcontrol.cli import main
-from callcontrol.cli.main import cli
+from callcontrol.cli.entry import cli
 
 
 @dataclass(frozen=True)

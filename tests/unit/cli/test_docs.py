@@ -9,8 +9,8 @@ import click
 import pytest
 
 from callcontrol.bootstrap import EXIT_APPLICATION_TAKEN
+from callcontrol.cli.entry import cli
 from callcontrol.cli.exits import Exit
-from callcontrol.cli.main import cli
 from tests.unit.cli.support import leaves
 
 DOC = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()

@@ -13,7 +13,7 @@ from callcontrol.engine.ports.directory import DirectoryUnavailable
 from callcontrol.engine.ports.pbx import SoftphoneAccount
 from callcontrol.engine.softphones import SoftphoneProvisioner, fingerprint
 from tests.support.fake_softphones import FakeSoftphones
-from tests.support.site import Notes, Phonebook
+from tests.support.site import Phonebook
 
 ANA = SoftphoneAccount("1001", "token-of-ana", 7, "Ana", "1001")
 RUI = SoftphoneAccount("1002", "token-of-rui", 8, "Rui", "1002")
@@ -57,7 +57,7 @@ async def provisioner(
     directory: Accounts, registry: FakeSoftphones, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[SoftphoneProvisioner]:
     monkeypatch.setattr(softphones, "RETRY_S", 0.01)
-    running = SoftphoneProvisioner("main", directory, registry, Notes())
+    running = SoftphoneProvisioner("main", directory, registry)
     task = asyncio.create_task(running.run())
     yield running
     task.cancel()

@@ -84,8 +84,8 @@ for _command in (
     cli.add_command(_command)
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit with one of the documented codes."""
+def run_and_exit(arguments: Sequence[str] | None = None) -> NoReturn:
+    """See callcontrol.cli.main."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding lacks is shown with a `?`, not as an error.
