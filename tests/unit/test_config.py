@@ -192,11 +192,11 @@ def test_absent_or_unreadable_files_are_one_line(tmp_path: Path) -> None:
 
 
 def test_secrets_are_in_no_repr_and_no_message(tmp_path: Path) -> None:
-    path = write(tmp_path, PASSWORD + '[database]\nurl = "postgresql://cc:hunter2@db/cc"\n')
+    path = write(tmp_path, PASSWORD + '[database]\nurl = "sqlite:////cc.db?key=hunter2"\n')
     shown = repr(load_config(path, {}))
     assert "s3cret" not in shown
     assert "hunter2" not in shown
-    bad = problems(write(tmp_path, PASSWORD + '[database]\nurl = "mysql://cc:hunter2@db/cc"\n'))
+    bad = problems(write(tmp_path, PASSWORD + '[database]\nurl = "postgresql://cc:hunter2@db/cc"\n'))
     assert "hunter2" not in "\n".join(bad)
     typed = problems(write(tmp_path, "[asterisk]\nari_password = 12345678\n"))
     assert "12345678" not in "\n".join(typed)
