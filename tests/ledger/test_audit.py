@@ -183,3 +183,17 @@ async def test_the_daemon_audits_and_tells_how_much_was_found(ledger: Books) -> 
         assert await told.get() == await told.get() == (1, ledger.start)
     auditing.cancel()
     await asyncio.gather(auditing, return_exceptions=True)
+
+
+async def test_a_change_of_time_zone_moves_no_settled_call(tmp_path: Path) -> None:
+    """Half an hour before December in São Paulo it is December in Tokyo: the call stays November's (D2)."""
+    async with open_books(tmp_path, start=datetime(2026, 12, 1, 2, 30, tzinfo=UTC)) as books:
+        await books.plan(5)
+        await books.dial("a")
+        await books.hang_up("a", 0, 61)
+        await damage(books, "UPDATE companies SET time_zone = 'Asia/Tokyo'")
+        await books.dial("b", 120)
+        await books.hang_up("b", 120, 181)
+        assert await books.findings() == []
+        months = [(entry.call_id, str(entry.grant_period)) for entry in await books.minutes.entries(COMPANY)]
+        assert months[1:] == [("a", "2026-11"), (None, "2026-12"), ("b", "2026-12")]
