@@ -17,7 +17,7 @@ from benchmarks.call_setup.report import Ceiling, Report, header, line, summary
 from benchmarks.call_setup.rig import BEFORE, DAEMON, DIAL, UNFILTERED, Rig
 from benchmarks.call_setup.sipp import NoSipp, find_sipp
 from lab.obtain import obtain_prefix
-from lab.prefix import NoAsterisk
+from lab.prefix import AsteriskPrefix, NoAsterisk
 
 _FILES = 20_000
 """Open files that one Asterisk with some hundred calls needs: two sockets a leg."""
@@ -47,8 +47,7 @@ def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-async def _run(options: argparse.Namespace) -> Report:
-    prefix, sipp = obtain_prefix(), find_sipp()
+async def _run(options: argparse.Namespace, prefix: AsteriskPrefix, sipp: str) -> Report:
     report = Report(
         machine=f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}",
         asterisk=prefix.version,
@@ -112,7 +111,7 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_FILES, most), most))
     try:
-        report = asyncio.run(_run(options))
+        report = asyncio.run(_run(options, obtain_prefix(), find_sipp()))
     except (NoAsterisk, NoSipp) as problem:
         sys.exit(f"benchmark: {problem}")
     print("\n".join(["", *summary(report)]))

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _STOP_TIMEOUT_S = 5.0
 
 
 class NoSipp(Exception):
-    """SIPp is not on this machine; the message says what to do."""
+    """There is no SIPp that starts; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,10 @@ def find_sipp() -> str:
     """Raises NoSipp."""
     tools = REPOSITORY / ".lab" / "tools" / "bin"
     program = shutil.which("sipp", path=f"{tools}:{os.environ.get('PATH', '')}")
-    if program is None:
-        raise NoSipp("there is no SIPp: run scripts/fetch-test-tools, or install the package sip-tester")
+    # Its exit code is not 0 even when it only tells its version.
+    said = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stdout if program else ""
+    if program is None or "SIPp" not in said:
+        raise NoSipp("there is no SIPp that starts: run scripts/fetch-test-tools, or install the package sip-tester")
     return program
 
 

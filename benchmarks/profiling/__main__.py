@@ -19,7 +19,7 @@ from benchmarks.call_setup.waiting import until
 from benchmarks.profiling.sampler import START, STOP, Sample
 from benchmarks.profiling.tables import function, library, room, spent_by, spent_under
 from lab.obtain import obtain_prefix
-from lab.prefix import REPOSITORY, NoAsterisk
+from lab.prefix import REPOSITORY, AsteriskPrefix, NoAsterisk
 
 _HOOK = Path(__file__).resolve().parent
 """Where sitecustomize.py is."""
@@ -34,8 +34,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _sampled(options: argparse.Namespace) -> list[Sample]:
-    prefix, sipp = obtain_prefix(), find_sipp()
+async def _sampled(options: argparse.Namespace, prefix: AsteriskPrefix, sipp: str) -> list[Sample]:
     with tempfile.TemporaryDirectory(prefix="callcontrol-profile-") as folder:
         file = Path(folder) / "samples.json"
         sampled = {
@@ -67,7 +66,7 @@ def _print(title: str, spent: Iterable[tuple[object, float]], options: argparse.
 def main() -> None:
     options = _arguments()
     try:
-        samples = asyncio.run(_sampled(options))
+        samples = asyncio.run(_sampled(options, obtain_prefix(), find_sipp()))
     except (NoAsterisk, NoSipp) as problem:
         sys.exit(f"profile: {problem}")
     _print("by thread", spent_by(samples, lambda sample: sample.thread), options)
