@@ -35,17 +35,18 @@ def free_port(preferred: int | None = None) -> int:
     """`preferred` when it is free, else any. Another process may still take it before it is bound."""
     if preferred is not None and is_free(preferred):
         return preferred
+    lowest, below, _ = _share()
     for _ in range(200):
-        port = _random.randrange(*_share())
+        port = _random.randrange(lowest, below)
         if is_free(port):
             return port
-    raise NoFreePort("no free port between {} and {} on {}".format(*_share(), LOOPBACK))
+    raise NoFreePort(f"no free port between {lowest} and {below} on {LOOPBACK}")
 
 
 def free_range(size: int) -> tuple[int, int]:
     """First and last of `size` ports that look free. Asterisk tries the next port where one of a range is taken, so
     two instances whose ranges meet do not fail."""
-    lowest, highest = _share()
+    _, lowest, highest = _share()
     for _ in range(200):
         first = _random.randrange(lowest // 2, (highest - size) // 2) * 2
         if all(is_free(port) for port in range(first, first + size, max(1, size // 16))):
@@ -53,8 +54,10 @@ def free_range(size: int) -> tuple[int, int]:
     raise NoFreePort(f"no {size} free ports in a row between {lowest} and {highest} on {LOOPBACK}")
 
 
-def _share() -> tuple[int, int]:
+def _share() -> tuple[int, int, int]:
+    """From where to where single ports are taken, and up to where ranges: a port that looks free now and lies in
+    somebody's range for media would be taken by the next call."""
     part, _, parts = os.environ.get(SHARE_VARIABLE, "0/1").partition("/")
     size = (_HIGHEST - _LOWEST) // int(parts)
     lowest = _LOWEST + int(part) * size
-    return lowest, lowest + size
+    return lowest, lowest + size // 3, lowest + size
