@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from callcontrol.domain.calls import ending, reaching, talking
 from callcontrol.domain.calls import events as ev
-from callcontrol.domain.calls import moves
 from callcontrol.domain.calls.effects import Effect
 from callcontrol.domain.calls.events import Deadline, Event
-from callcontrol.domain.calls.moves import Move
 from callcontrol.domain.calls.state import Call, Phase
+from callcontrol.domain.calls.steps import Move
 
 
 class IllegalEvent(Exception):
@@ -55,65 +55,65 @@ _T, _N, _E, _C, _Z = Phase.TALKING, Phase.ANNOUNCING, Phase.ENDING, Phase.CLOSIN
 
 ROWS: tuple[Row, ...] = (
     # authorising: rules and ledger are asked
-    _row(_A, ev.CallArrived, moves.arrive, _A),
-    _row(_A, ev.CallAuthorised, moves.prepare, _P),
-    _row(_A, ev.CallRefused, moves.refuse, _N),
-    _row(_A, ev.AgentLegGone, moves.abandon, _C),
-    _row(_A, ev.DeadlinePassed, moves.refuse_unanswered_ledger, _N, deadline=Deadline.AUTHORISE),
+    _row(_A, ev.CallArrived, reaching.arrive, _A),
+    _row(_A, ev.CallAuthorised, reaching.prepare, _P),
+    _row(_A, ev.CallRefused, reaching.refuse, _N),
+    _row(_A, ev.AgentLegGone, reaching.abandon, _C),
+    _row(_A, ev.DeadlinePassed, reaching.refuse_unanswered_ledger, _N, deadline=Deadline.AUTHORISE),
     # preparing: the customer's leg is being made
-    _row(_P, ev.CustomerLegEntered, moves.dial, _D),
-    _row(_P, ev.CustomerLegFailed, moves.fail_to_dial, _N),
-    _row(_P, ev.CustomerLegGone, moves.fail_to_reach, _N),
-    _row(_P, ev.AgentLegGone, moves.cancel, _E),
-    _row(_P, ev.CallAdopted, moves.prepare_again, _P),
-    _row(_P, ev.DeadlinePassed, moves.give_up_setup, _N, deadline=Deadline.SETUP),
+    _row(_P, ev.CustomerLegEntered, reaching.dial, _D),
+    _row(_P, ev.CustomerLegFailed, reaching.fail_to_dial, _N),
+    _row(_P, ev.CustomerLegGone, reaching.fail_to_reach, _N),
+    _row(_P, ev.AgentLegGone, reaching.cancel, _E),
+    _row(_P, ev.CallAdopted, reaching.prepare_again, _P),
+    _row(_P, ev.DeadlinePassed, reaching.give_up_setup, _N, deadline=Deadline.SETUP),
     # dialling: the INVITE is on its way
-    _row(_D, ev.CustomerRang, moves.ring, _R),
-    _row(_D, ev.CustomerAnswered, moves.answer, _T),
-    _row(_D, ev.CustomerLegFailed, moves.fail_to_dial, _N),
-    _row(_D, ev.CustomerLegGone, moves.fail_to_reach, _N),
-    _row(_D, ev.AgentLegGone, moves.cancel, _E),
-    _row(_D, ev.CallAdopted, moves.ring_on, _D),
-    _row(_D, ev.DeadlinePassed, moves.give_up_ringing, _N, deadline=Deadline.RING),
+    _row(_D, ev.CustomerRang, reaching.ring, _R),
+    _row(_D, ev.CustomerAnswered, talking.answer, _T),
+    _row(_D, ev.CustomerLegFailed, reaching.fail_to_dial, _N),
+    _row(_D, ev.CustomerLegGone, reaching.fail_to_reach, _N),
+    _row(_D, ev.AgentLegGone, reaching.cancel, _E),
+    _row(_D, ev.CallAdopted, reaching.ring_on, _D),
+    _row(_D, ev.DeadlinePassed, reaching.give_up_ringing, _N, deadline=Deadline.RING),
     # ringing
-    _row(_R, ev.CustomerAnswered, moves.answer, _T),
-    _row(_R, ev.CustomerLegFailed, moves.fail_to_dial, _N),
-    _row(_R, ev.CustomerLegGone, moves.fail_to_reach, _N),
-    _row(_R, ev.AgentLegGone, moves.cancel, _E),
-    _row(_R, ev.CallAdopted, moves.ring_on, _R),
-    _row(_R, ev.DeadlinePassed, moves.give_up_ringing, _N, deadline=Deadline.RING),
+    _row(_R, ev.CustomerAnswered, talking.answer, _T),
+    _row(_R, ev.CustomerLegFailed, reaching.fail_to_dial, _N),
+    _row(_R, ev.CustomerLegGone, reaching.fail_to_reach, _N),
+    _row(_R, ev.AgentLegGone, reaching.cancel, _E),
+    _row(_R, ev.CallAdopted, reaching.ring_on, _R),
+    _row(_R, ev.DeadlinePassed, reaching.give_up_ringing, _N, deadline=Deadline.RING),
     # talking: billed
-    _row(_T, ev.HoldExtended, moves.prolong, _T),
-    _row(_T, ev.ExtensionFailed, moves.wait_for_minutes, _T),
-    _row(_T, ev.CustomerLegGone, moves.hang_up, _E, _C),
-    _row(_T, ev.AgentLegGone, moves.hang_up, _E, _C),
-    _row(_T, ev.CallAdopted, moves.talk_on, _T),
-    _row(_T, ev.DeadlinePassed, moves.extend, _T, deadline=Deadline.EXTEND),
-    _row(_T, ev.DeadlinePassed, moves.cut, _E, deadline=Deadline.CUT),
-    _row(_T, ev.DeadlinePassed, moves.end_at_max_duration, _E, deadline=Deadline.MAX_DURATION),
+    _row(_T, ev.HoldExtended, talking.prolong, _T),
+    _row(_T, ev.ExtensionFailed, talking.wait_for_minutes, _T),
+    _row(_T, ev.CustomerLegGone, talking.hang_up, _E, _C),
+    _row(_T, ev.AgentLegGone, talking.hang_up, _E, _C),
+    _row(_T, ev.CallAdopted, talking.talk_on, _T),
+    _row(_T, ev.DeadlinePassed, talking.extend, _T, deadline=Deadline.EXTEND),
+    _row(_T, ev.DeadlinePassed, talking.cut, _E, deadline=Deadline.CUT),
+    _row(_T, ev.DeadlinePassed, talking.end_at_max_duration, _E, deadline=Deadline.MAX_DURATION),
     # announcing: the agent hears why not
-    _row(_N, ev.AnnouncementFinished, moves.hang_up_agent, _E, _C),
-    _row(_N, ev.DeadlinePassed, moves.hang_up_agent, _E, _C, deadline=Deadline.ANNOUNCEMENT),
-    _row(_N, ev.AgentLegGone, moves.note_agent_gone, _E, _C),
-    _row(_N, ev.CustomerLegGone, moves.note_customer_gone, _N, _C),
-    _row(_N, ev.CustomerLegEntered, moves.hang_up_latecomer, _N),
-    _row(_N, ev.CustomerAnswered, moves.note_late_answer, _N),
-    _row(_N, ev.CallAuthorised, moves.note_late_authorisation, _N),
+    _row(_N, ev.AnnouncementFinished, ending.hang_up_agent, _E, _C),
+    _row(_N, ev.DeadlinePassed, ending.hang_up_agent, _E, _C, deadline=Deadline.ANNOUNCEMENT),
+    _row(_N, ev.AgentLegGone, ending.note_agent_gone, _E, _C),
+    _row(_N, ev.CustomerLegGone, ending.note_customer_gone, _N, _C),
+    _row(_N, ev.CustomerLegEntered, ending.hang_up_latecomer, _N),
+    _row(_N, ev.CustomerAnswered, ending.note_late_answer, _N),
+    _row(_N, ev.CallAuthorised, reaching.note_late_authorisation, _N),
     # ending: waiting for Asterisk to say that the legs are gone
-    _row(_E, ev.AgentLegGone, moves.note_agent_gone, _E, _C),
-    _row(_E, ev.CustomerLegGone, moves.note_customer_gone, _E, _C),
-    _row(_E, ev.CustomerLegEntered, moves.hang_up_latecomer, _E),
-    _row(_E, ev.CustomerAnswered, moves.note_late_answer, _E),
-    _row(_E, ev.CallAuthorised, moves.note_late_authorisation, _E),
-    _row(_E, ev.HoldExtended, moves.note_late_extension, _E),
-    _row(_E, ev.DeadlinePassed, moves.hang_up_again, _E, deadline=Deadline.HANG_UP),
+    _row(_E, ev.AgentLegGone, ending.note_agent_gone, _E, _C),
+    _row(_E, ev.CustomerLegGone, ending.note_customer_gone, _E, _C),
+    _row(_E, ev.CustomerLegEntered, ending.hang_up_latecomer, _E),
+    _row(_E, ev.CustomerAnswered, ending.note_late_answer, _E),
+    _row(_E, ev.CallAuthorised, reaching.note_late_authorisation, _E),
+    _row(_E, ev.HoldExtended, talking.note_late_extension, _E),
+    _row(_E, ev.DeadlinePassed, ending.hang_up_again, _E, deadline=Deadline.HANG_UP),
     # closing: CDR and minutes are being written
-    _row(_C, ev.CallClosed, moves.finish, _Z),
-    _row(_C, ev.CloseFailed, moves.retry_close_later, _C),
-    _row(_C, ev.DeadlinePassed, moves.close_again, _C, deadline=Deadline.CLOSE),
-    _row(_C, ev.CallAuthorised, moves.note_late_authorisation, _C),
-    _row(_C, ev.HoldExtended, moves.note_late_extension, _C),
-    _row(_C, ev.CustomerLegEntered, moves.hang_up_latecomer, _C),
+    _row(_C, ev.CallClosed, ending.finish, _Z),
+    _row(_C, ev.CloseFailed, ending.retry_close_later, _C),
+    _row(_C, ev.DeadlinePassed, ending.close_again, _C, deadline=Deadline.CLOSE),
+    _row(_C, ev.CallAuthorised, reaching.note_late_authorisation, _C),
+    _row(_C, ev.HoldExtended, talking.note_late_extension, _C),
+    _row(_C, ev.CustomerLegEntered, ending.hang_up_latecomer, _C),
 )
 
 _AGAIN = "told before (D7)"
