@@ -51,11 +51,11 @@ def opening(world: World, call: Call, terms: CallTerms) -> CallOpening:
     )
 
 
-def closing(world: World, call: Call, refusal: Refusal | None) -> CallClosing:
+def closing(world: World, call: Call, decided: CallTerms | Refusal | None) -> CallClosing:
     """Everything the CDR needs, from the call as it is now."""
     assert call.disposition is not None
     assert call.reason is not None
-    known = call.terms or refusal
+    known = call.terms or decided
     return CallClosing(
         call_id=call.call_id,
         node=world.node,
@@ -88,7 +88,8 @@ class Money:
     def __init__(self, world: World, deliver: Callable[[Event], None]) -> None:
         self._world = world
         self._deliver = deliver
-        self._refusal: Refusal | None = None
+        self._decided: CallTerms | Refusal | None = None
+        """What directory and rules said, also where the ledger then said nothing: the CDR names company and agent."""
 
     async def run(self, effect: Effect, call: Call) -> None:
         """`call` is the call at the moment the effect runs, not when it was asked for."""
@@ -107,8 +108,8 @@ class Money:
     async def _authorise(self, call: Call) -> None:
         world = self._world
         decided = await admission(world, call.sip_username, call.dialled)
+        self._decided = decided
         if isinstance(decided, Refusal):
-            self._refusal = decided
             world.observer.minutes_refused(decided.reason)
             self._deliver(ev.CallRefused(world.clock.now(), decided.reason))
         elif decided.billable:
@@ -164,7 +165,7 @@ class Money:
             return  # a second request for what is already committed
         world = self._world
         try:
-            cdr = await world.ledger.close(closing(world, call, self._refusal))
+            cdr = await world.ledger.close(closing(world, call, self._decided))
         except LedgerUnavailable as error:
             log.error("ledger.close_failed", error=repr(error))
             self._deliver(ev.CloseFailed(world.clock.now()))

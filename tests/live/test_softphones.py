@@ -175,7 +175,13 @@ async def test_agents_survive_a_restart_of_asterisk(site: Site, tmp_path: Path) 
     # Asterisk kept what it knew: nobody has to wait for the daemon to come back.
     async with phone(site, tmp_path / "stays", "1004", stays) as agent:
         await agent.until("REGISTER_OK")
-        assert (await ari_get(site.pbx, "/endpoints/PJSIP/1004"))["state"] == "online"
+
+        async def online() -> bool:
+            state: str = (await ari_get(site.pbx, "/endpoints/PJSIP/1004"))["state"]
+            return state == "online"
+
+        # It can be called at once; that it is shown online waits for the first qualify after a restart.
+        await until(online, "1004 is online", 40)
         await site.daemon.until_ready()
         await unknown(site, "1005")
         await known(site, "1006")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from callcontrol.domain.causes import Disposition, Reason
+from callcontrol.engine.ports.ledger import CallOpening, Hold, LedgerUnavailable
 from callcontrol.engine.ports.pbx import Outcome
 from tests.support.books import COMPANY
 from tests.support.carrier import (
@@ -298,4 +300,28 @@ async def test_the_customer_hanging_up_by_hand(s: Site) -> None:
     assert customer is not None
     s.pbx.carrier_does(customer, Step.HANG_UP)
     await s.advance(2)
+    await s.assert_clean()
+
+
+async def test_r8_a_call_refused_because_the_ledger_was_silent_is_in_its_companys_list(
+    s: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deadline passes before the ledger says that it cannot: whose call it was is known all the same (D11)."""
+    silent = asyncio.Event()
+
+    async def authorise(opening: CallOpening) -> Hold | None:
+        await silent.wait()
+        raise LedgerUnavailable("locked")
+
+    with monkeypatch.context() as away:
+        away.setattr(s.books.ledger, "authorise", authorise)
+        agent = s.pbx.agent_dials("1001", NUMBER)
+        await s.pbx.settle()
+        await s.clock.advance(30)
+        assert s.pbx.ended[agent].sip_code == 503
+        silent.set()
+        await s.quiet()
+    await s.advance(10)
+    [row] = await s.call_rows()
+    assert (row.disposition, row.reason) == (Disposition.REFUSED, Reason.LEDGER_UNAVAILABLE)
     await s.assert_clean()
