@@ -160,8 +160,8 @@ async def test_a_leg_that_was_made_and_never_dialled(world: World) -> None:
 
 
 async def test_dialling_twice_ends_the_leg(world: World) -> None:
-    """Why a dial without an answer is never sent again."""
-    await dialled(world, Called.RINGS_FOR_EVER)
+    """Why a dial without an answer is never sent again. With early media it stays Down; one that rings refuses."""
+    await dialled(world, Called.EARLY_MEDIA_FOR_TWO_SECONDS_THEN_ANSWERS)
     assert await world.pbx.dial(CUSTOMER, caller=None, timeout_s=30) is Outcome.DONE
     await event(world, ChannelDestroyed, CUSTOMER)
 
