@@ -50,7 +50,7 @@ def execute(config: Config, command: Command, *, timeout_s: float) -> object:
         except _Busy as busy:
             if time.monotonic() > deadline:
                 raise unavailable(_busy_message(config, busy.pid)) from None
-        # Another command line has the lock, or a daemon is starting: neither tells when it is done, so both are asked again.
+        # Another command line has the lock, or a daemon starts: neither tells when it is done, so both are asked again.
         time.sleep(_RETRY_PAUSE_S)
 
 
