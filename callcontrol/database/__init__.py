@@ -11,7 +11,7 @@ from callcontrol.database.metadata import metadata
 from callcontrol.database.prepared import prepared
 from callcontrol.database.schema import is_current, upgrade
 from callcontrol.database.types import UtcDateTime
-from callcontrol.database.writer import Writer
+from callcontrol.database.writer import Group, Writer
 
 __all__ = [
     "Database",
@@ -19,6 +19,7 @@ __all__ = [
     "DatabaseLock",
     "DatabaseNotMigrated",
     "DatabaseUnavailable",
+    "Group",
     "UtcDateTime",
     "Writer",
     "is_current",

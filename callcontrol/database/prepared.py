@@ -49,10 +49,9 @@ class _Prepared:
 class _Rows:
     """Of a `sqlalchemy.CursorResult` what operations use. Everything is read already."""
 
-    def __init__(self, rows: Sequence[Any], rowcount: int, lastrowid: int | None) -> None:
+    def __init__(self, rows: Sequence[Any], rowcount: int) -> None:
         self._rows = rows
         self.rowcount = rowcount
-        self.inserted_primary_key = (lastrowid,)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._rows)
@@ -92,8 +91,8 @@ class _Compiled:
         self._defaults = dict(compiled.params)
         self._binds = [(name, _to_driver(compiled.binds[name].type, dialect)) for name in compiled.positiontup]
         self._columns: list[Convert] = (
-            [_from_driver(column.type, dialect) for column in statement.selected_columns]
-            if isinstance(statement, Select)
+            [_from_driver(column.type, dialect) for column in statement.exported_columns]
+            if isinstance(statement, (Select, UpdateBase))
             else []
         )
         self._converts = any(self._columns)
@@ -106,7 +105,7 @@ class _Compiled:
         try:
             cursor.execute(self.sql, bound)
             rows = self._read(cursor) if cursor.description else ()
-            return _Rows(rows, cursor.rowcount, cursor.lastrowid)
+            return _Rows(rows, cursor.rowcount)
         except self._dialect.loaded_dbapi.Error as error:
             known = self._dialect.loaded_dbapi.Error
             raise DBAPIError.instance(self.sql, bound, error, known, dialect=self._dialect) from error

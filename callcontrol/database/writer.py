@@ -30,6 +30,15 @@ BATCH_LIMIT = 64
 """Operations in one commit at most: bounds how long the first of them waits for the last."""
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Operations that wait for one another anyway. `lead` runs before them in the same transaction: it takes the lock
+    that they all need, so that nobody else's can come between."""
+
+    key: int
+    lead: Callable[[Connection], object]
+
+
 @dataclass(slots=True)
 class _Queued:
     operation: Callable[[Connection], Any]
@@ -67,8 +76,13 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def submit(self, operation: Callable[[Connection], T]) -> T:
+    async def submit(
+        self, operation: Callable[[Connection], T], group: Group | None = None, *, repeatable: bool = False
+    ) -> T:
         """Run `operation` in the writer's thread and return its result once it is committed.
+
+        `group`: those it goes together with, in the order in which they were submitted. `repeatable`: done twice it
+        is done once, so that it may be run again where nobody knows whether it was stored.
 
         An operation that raises undoes only itself, and its exception is raised here. DatabaseUnavailable: the
         database did not answer or the commit failed, nothing of the operation is stored; it may be repeated.

@@ -126,7 +126,7 @@ class SqlDirectory:
                 )
 
         try:
-            await self._database.writer.submit(mark)
+            await self._database.writer.submit(mark, repeatable=True)
         except DatabaseUnavailable as error:
             raise DirectoryUnavailable(str(error)) from error
 

@@ -82,6 +82,10 @@ def closing(world: World, call: Call, decided: CallTerms | Refusal | None) -> Ca
     )
 
 
+def _company_of(call: Call) -> int | None:
+    return call.terms.company_id if call.terms else None
+
+
 class Money:
     """One call's dealings with the ledger, run one after the other."""
 
@@ -139,7 +143,7 @@ class Money:
 
     async def _record_answer(self, call: Call, answered_at: datetime) -> None:
         try:
-            await self._world.ledger.record_answer(call.call_id, answered_at)
+            await self._world.ledger.record_answer(call.call_id, answered_at, company_id=_company_of(call))
         except LedgerUnavailable:
             # The CDR carries the answer too, and Asterisk's own record has it should we die before.
             log.warning("ledger.unavailable", operation="record_answer")
@@ -149,7 +153,9 @@ class Money:
             return  # it ended meanwhile: a hold would only be released again
         world = self._world
         try:
-            hold = await world.ledger.extend(call.call_id, until_minute, world.clock.now())
+            hold = await world.ledger.extend(
+                call.call_id, until_minute, world.clock.now(), company_id=_company_of(call)
+            )
         except (LedgerUnavailable, KeyReused) as error:
             log.error("ledger.extend_failed", error=repr(error))
             self._deliver(ev.ExtensionFailed(world.clock.now(), exhausted=False))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Integer, Text, bindparam, column, func, insert, select, table, text, update
 
+from callcontrol.database import Group, prepared
 from callcontrol.domain.grants import Grant, GrantKind
 from callcontrol.domain.minutes import Minutes, Period, period_of
 from callcontrol.domain.plans import PlanVersion, plan_for
@@ -36,7 +38,7 @@ _PLANS = (
     .where(plan_versions.c.company_id == bindparam("company_id"))
     .order_by(plan_versions.c.id)
 )
-_INSERT_GRANT = insert(grants)
+_INSERT_GRANT = insert(grants).returning(grants.c.id)
 _INSERT_ENTRY = insert(entries)
 _UNPOSTED = select(
     grants.c.id, grants.c.kind, grants.c.period, (grants.c.granted - grants.c.posted).label("unposted")
@@ -81,6 +83,19 @@ def lock(connection: Connection, company_id: int) -> Account:
         raise UnknownCompany(f"there is no company {company_id}")
     renewed = Period.parse(row.renewed_through) if row.renewed_through else None
     return Account(company_id, ZoneInfo(row.time_zone), row.held, row.next_seq, renewed)
+
+
+def group(company_id: int | None) -> Group | None:
+    """The company's operations, which go together and begin with its lock. None: an operation of no company's."""
+    if company_id is None:
+        return None
+
+    def lead(connection: Connection) -> None:
+        # Each operation locks for itself, and says then that there is no such company.
+        with suppress(UnknownCompany):
+            lock(prepared(connection), company_id)
+
+    return Group(company_id, lead)
 
 
 def save(connection: Connection, account: Account) -> None:
@@ -150,8 +165,7 @@ def add_grant(
             "created_at": at,
         },
     )
-    (grant_id,) = inserted.inserted_primary_key or (0,)
-    return int(grant_id)
+    return int(inserted.scalar_one())
 
 
 def plan_history(connection: Connection, company_id: int) -> list[PlanVersion]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from callcontrol.database import Database, DatabaseUnavailable
 from callcontrol.domain.minutes import Period
@@ -18,10 +22,12 @@ from callcontrol.engine.ports.minutes import (
     Replay,
     Usage,
 )
-from callcontrol.ledger import adjustments, orders, reports
+from callcontrol.ledger import accounts, adjustments, orders, reports
 from callcontrol.ledger.audit import audit
 from callcontrol.ledger.call_account import account_of
 from callcontrol.ledger.replay import replay
+
+T = TypeVar("T")
 
 
 class SqlMinutesAdministration:
@@ -32,29 +38,18 @@ class SqlMinutesAdministration:
         self._database = database
 
     async def set_plan(self, order: Order) -> Period:
-        try:
-            return await self._database.writer.submit(lambda connection: orders.set_plan(connection, order))
-        except DatabaseUnavailable as error:
-            raise LedgerUnavailable(str(error)) from error
+        return await self._write(lambda connection: orders.set_plan(connection, order), order.company_id)
 
     async def add_addon(self, order: Order) -> None:
-        try:
-            await self._database.writer.submit(lambda connection: orders.add_addon(connection, order))
-        except DatabaseUnavailable as error:
-            raise LedgerUnavailable(str(error)) from error
+        await self._write(lambda connection: orders.add_addon(connection, order), order.company_id)
 
     async def refund(self, request: RefundRequest) -> Refund:
         """Raises UnknownCall, NotRefundable, KeyReused too."""
-        try:
-            return await self._database.writer.submit(lambda connection: adjustments.refund(connection, request))
-        except DatabaseUnavailable as error:
-            raise LedgerUnavailable(str(error)) from error
+        # Whose call it is, the operation finds out, and locks that company itself.
+        return await self._write(lambda connection: adjustments.refund(connection, request), None)
 
     async def usage(self, company_id: int, at: datetime) -> Usage:
-        try:
-            return await self._database.writer.submit(lambda connection: reports.usage(connection, company_id, at))
-        except DatabaseUnavailable as error:
-            raise LedgerUnavailable(str(error)) from error
+        return await self._write(lambda connection: reports.usage(connection, company_id, at), company_id)
 
     async def calls(
         self,
@@ -92,5 +87,11 @@ class SqlMinutesAdministration:
     async def account_of(self, call_id: str) -> CallAccount:
         try:
             return await self._database.examine(lambda connection: account_of(connection, call_id))
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def _write(self, operation: Callable[[Connection], T], company_id: int | None) -> T:
+        try:
+            return await self._database.writer.submit(operation, accounts.group(company_id), repeatable=True)
         except DatabaseUnavailable as error:
             raise LedgerUnavailable(str(error)) from error

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy import Connection, bindparam, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcontrol.database import Database, DatabaseUnavailable, UtcDateTime, prepared
@@ -20,10 +20,11 @@ from callcontrol.engine.ports.ledger import (
     NodeMark,
     OpenCall,
 )
-from callcontrol.ledger import authorisation, calls, settlement
+from callcontrol.ledger import accounts, authorisation, calls, settlement
 from callcontrol.ledger.authorisation import NothingLeft
 from callcontrol.ledger.open_calls import OPEN_CALLS, open_call
-from callcontrol.ledger.tables import accounts, nodes
+from callcontrol.ledger.tables import accounts as accounts_table
+from callcontrol.ledger.tables import nodes
 
 T = TypeVar("T")
 
@@ -33,7 +34,8 @@ _MARK_ALIVE = text(
     " asterisk_started_at = coalesce(excluded.asterisk_started_at, nodes.asterisk_started_at)"
 ).bindparams(bindparam("alive_at", type_=UtcDateTime), bindparam("asterisk_started_at", type_=UtcDateTime))
 _LAST_MARK = select(nodes.c.alive_at, nodes.c.asterisk_started_at).where(nodes.c.node == bindparam("node"))
-_HELD_TOTAL = select(func.coalesce(func.sum(accounts.c.held), 0))
+_ANYTHING = select(literal(1))
+_HELD_TOTAL = select(func.coalesce(func.sum(accounts_table.c.held), 0))
 
 
 class SqlLedger:
@@ -46,21 +48,25 @@ class SqlLedger:
 
     async def authorise(self, opening: CallOpening) -> Hold | None:
         try:
-            return await self._write(lambda connection: authorisation.authorise(connection, opening))
+            return await self._write(
+                lambda connection: authorisation.authorise(connection, opening), opening.terms.company_id
+            )
         except NothingLeft:
             return None
 
-    async def record_answer(self, call_id: str, answered_at: datetime) -> None:
-        await self._write(lambda connection: calls.record_answer(connection, call_id, answered_at))
+    async def record_answer(self, call_id: str, answered_at: datetime, *, company_id: int | None) -> None:
+        await self._write(lambda connection: calls.record_answer(connection, call_id, answered_at), company_id)
 
-    async def extend(self, call_id: str, until_minute: int, at: datetime) -> Hold | None:
+    async def extend(self, call_id: str, until_minute: int, at: datetime, *, company_id: int | None) -> Hold | None:
         try:
-            return await self._write(lambda connection: authorisation.extend(connection, call_id, until_minute, at))
+            return await self._write(
+                lambda connection: authorisation.extend(connection, call_id, until_minute, at), company_id
+            )
         except NothingLeft:
             return None
 
     async def close(self, closing: CallClosing) -> Cdr:
-        return await self._write(lambda connection: settlement.close(connection, closing))
+        return await self._write(lambda connection: settlement.close(connection, closing), closing.company_id)
 
     async def open_calls(self, node: str) -> list[OpenCall]:
         async with self._reading() as connection:
@@ -72,7 +78,7 @@ class SqlLedger:
             "alive_at": mark.alive_at,
             "asterisk_started_at": mark.asterisk_started_at,
         }
-        await self._write(lambda connection: connection.execute(_MARK_ALIVE, parameters) and None)
+        await self._write(lambda connection: connection.execute(_MARK_ALIVE, parameters) and None, None)
 
     async def last_mark(self, node: str) -> NodeMark | None:
         async with self._reading() as connection:
@@ -86,22 +92,22 @@ class SqlLedger:
     async def check_writable(self) -> None:
         """For readiness: an empty transaction of the writer's, and how its last real one ended (a node marks itself
         every few seconds): on a full disk only one that writes fails. Raises LedgerUnavailable."""
-        await self._submit(lambda connection: None)
+        await self._submit(lambda connection: connection.execute(_ANYTHING) and None, None)
         if self._broken is not None:
             raise LedgerUnavailable(self._broken)
 
-    async def _write(self, operation: Callable[[Connection], T]) -> T:
+    async def _write(self, operation: Callable[[Connection], T], company_id: int | None) -> T:
         try:
-            result = await self._submit(lambda connection: operation(prepared(connection)))
+            result = await self._submit(lambda connection: operation(prepared(connection)), company_id)
         except LedgerUnavailable as error:
             self._broken = str(error)
             raise
         self._broken = None
         return result
 
-    async def _submit(self, operation: Callable[[Connection], T]) -> T:
+    async def _submit(self, operation: Callable[[Connection], T], company_id: int | None) -> T:
         try:
-            return await self._database.writer.submit(operation)
+            return await self._database.writer.submit(operation, accounts.group(company_id), repeatable=True)
         except DatabaseUnavailable as error:
             raise LedgerUnavailable(str(error)) from error
 

@@ -38,6 +38,7 @@ _things = Table(
 _AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
 INSERT = insert(_things)
+INSERT_RETURNING = insert(_things).returning(_things.c.id, _things.c.at)
 INSERT_ONCE = text("INSERT INTO things (name, at) VALUES (:name, :at) ON CONFLICT (name) DO NOTHING").bindparams(
     bindparam("at", type_=UtcDateTime)
 )
@@ -80,8 +81,8 @@ def test_the_same_rows(connection: Connection, statement: object, parameters: di
 
 
 def test_what_is_written_is_read_by_sqlalchemy(connection: Connection) -> None:
-    done = prepared(connection).execute(INSERT, {"name": "c", "at": _AT, "good": None})
-    assert done.inserted_primary_key == (3,)
+    done = prepared(connection).execute(INSERT_RETURNING, {"name": "c", "at": _AT, "good": None})
+    assert done.one() == (3, _AT)
     assert connection.execute(BY_NAME, {"wanted": "c"}).one() == (3, _AT)
 
 

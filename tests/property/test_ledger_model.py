@@ -165,7 +165,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _answer(self, talk: Talk, extends: bool) -> None:
         talk.answered_at = self.now
-        self.run(self.books.ledger.record_answer(talk.call_id, self.now))
+        self.run(self.books.ledger.record_answer(talk.call_id, self.now, company_id=COMPANY))
         if extends:
             self._extend(talk, talk.held + 1)
 
@@ -177,7 +177,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self._extend(talk, talk.held + more)
 
     def _extend(self, talk: Talk, until: int) -> None:
-        hold = self.run(self.books.ledger.extend(talk.call_id, until, self.now))
+        hold = self.run(self.books.ledger.extend(talk.call_id, until, self.now, company_id=COMPANY))
         if (talk.call_id, until) in self.holds_told:
             assert hold == self.holds_told[talk.call_id, until]
             return
@@ -258,7 +258,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if minute == 1:
             assert self.run(self.books.ledger.authorise(opening(call_id, self.now))) == hold
         elif call_id in self.open:
-            assert self.run(self.books.ledger.extend(call_id, minute, self.now)) == hold
+            assert self.run(self.books.ledger.extend(call_id, minute, self.now, company_id=COMPANY)) == hold
 
     @precondition(lambda self: self.closed)
     @rule(data=st.data(), answered=st.booleans())
@@ -271,8 +271,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def tell_a_closed_call_something_late(self, data: st.DataObject) -> None:
         call_id = data.draw(st.sampled_from(list(self.closed)))
-        self.run(self.books.ledger.record_answer(call_id, self.now))
-        assert self.run(self.books.ledger.extend(call_id, 99, self.now)) is None
+        self.run(self.books.ledger.record_answer(call_id, self.now, company_id=COMPANY))
+        assert self.run(self.books.ledger.extend(call_id, 99, self.now, company_id=COMPANY)) is None
 
     @rule()
     def close_a_call_that_was_never_authorised(self) -> None:

@@ -158,10 +158,10 @@ class Books:
         return await self.ledger.authorise(opening(call_id, self.at(seconds)))
 
     async def answer(self, call_id: str, seconds: float = 0) -> None:
-        await self.ledger.record_answer(call_id, self.at(seconds))
+        await self.ledger.record_answer(call_id, self.at(seconds), company_id=COMPANY)
 
     async def extend(self, call_id: str, until_minute: int, seconds: float = 0) -> Hold | None:
-        return await self.ledger.extend(call_id, until_minute, self.at(seconds))
+        return await self.ledger.extend(call_id, until_minute, self.at(seconds), company_id=COMPANY)
 
     async def hang_up(self, call_id: str, answered: float | None, ended: float, *, cut: bool = False) -> Cdr:
         """Close the call: answered and ended so many seconds after the start; answered None: it was not."""

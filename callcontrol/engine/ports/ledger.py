@@ -115,9 +115,10 @@ class Ledger(Protocol):
         """Store the call and hold its first minute (D1); None: no minute left, nothing stored.
         A call that is not billable holds 0 minutes. Key `hold:<leg>:1`."""
 
-    async def record_answer(self, call_id: str, answered_at: datetime) -> None: ...
+    async def record_answer(self, call_id: str, answered_at: datetime, *, company_id: int | None) -> None:
+        """`company_id`, here and below: the call's, None for a call of nobody. It only says whose account is locked."""
 
-    async def extend(self, call_id: str, until_minute: int, at: datetime) -> Hold | None:
+    async def extend(self, call_id: str, until_minute: int, at: datetime, *, company_id: int | None) -> Hold | None:
         """Hold at least `until_minute` minutes for the leg, more while the company is rich; None: none left.
         Key `hold:<leg>:<minute>`."""
 

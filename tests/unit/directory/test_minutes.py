@@ -125,8 +125,8 @@ async def _one_call(admin: Administration, database: Database) -> None:
     ledger = SqlLedger(database)
     await ledger.authorise(CallOpening(**common, terms=terms))
     answered_at = AT + timedelta(seconds=5)
-    await ledger.record_answer("call-1", answered_at)
-    await ledger.extend("call-1", 2, answered_at)
+    await ledger.record_answer("call-1", answered_at, company_id=company["id"])
+    await ledger.extend("call-1", 2, answered_at, company_id=company["id"])
     await ledger.close(
         CallClosing(
             **common,
