@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NewType
 from zoneinfo import ZoneInfo
+
+from callcontrol.domain.days import day_starts_at
 
 Seconds = NewType("Seconds", int)
 """Whole seconds of talk (billsec): never fractions, never minutes."""
@@ -47,12 +49,8 @@ class Period:
         return Period(self.year + self.month // 12, self.month % 12 + 1)
 
     def starts_at(self, zone: ZoneInfo) -> datetime:
-        """The first instant, in UTC, whose local date is day 1.
-
-        `fold=0` picks the earlier of two midnights (DST overlap). Where midnight does not exist (DST gap),
-        the zone's arithmetic gives the gap's first instant, which is the first of that date.
-        """
-        return datetime(self.year, self.month, 1, tzinfo=zone, fold=0).astimezone(UTC)
+        """The first instant, in UTC, whose local date is day 1: of two midnights the earlier, after a gap its end."""
+        return day_starts_at(date(self.year, self.month, 1), zone)
 
     def ends_at(self, zone: ZoneInfo) -> datetime:
         """The first instant, in UTC, of the next period; also the renewal instant shown by R5."""
