@@ -140,6 +140,7 @@ class CallsConfig:
             close_timeout_s=self.close_timeout_s,
             grace_s=self.grace_s,
             minute_s=minute_s,
+            warnings_s=tuple(minute_s * lead_s / usual.minute_s for lead_s in usual.warnings_s),
         )
 
 

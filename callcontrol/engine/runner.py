@@ -54,6 +54,7 @@ class CallRunner:
         context = {"call_id": call.call_id, "agent_channel": call.agent_channel}
         self._ledger_lane = Lane(f"ledger {call.call_id}", self._wake, context)
         self._pbx_lane = Lane(f"pbx {call.call_id}", self._wake, context)
+        self._tone_lane = Lane(f"tone {call.call_id}", self._wake, context)
         self._waiters: list[asyncio.Future[None]] = []
         world.observer.call_changed(None, call)
 
@@ -89,6 +90,7 @@ class CallRunner:
         self._timers.clear()
         self._ledger_lane.abandon()
         self._pbx_lane.abandon()
+        self._tone_lane.abandon()
 
     def _decide(self, event: Event) -> None:
         before = self.call
@@ -122,6 +124,8 @@ class CallRunner:
                     self._cancel_timer(deadline)
                 case effect if isinstance(effect, LEDGER_EFFECTS):
                     self._ledger_lane.put(partial(self._run_money, effect))
+                case do.WarnAgent():
+                    self._pbx_lane.put(partial(self._start_tone, group))
                 case _:
                     self._pbx_lane.put(partial(self._run_switching, group))
 
@@ -130,6 +134,11 @@ class CallRunner:
 
     async def _run_switching(self, group: tuple[Effect, ...]) -> None:
         await self._switching.run(group, self.call)
+
+    async def _start_tone(self, group: tuple[Effect, ...]) -> None:
+        """After what was asked before it (the agent's answer), and in a lane of its own: Asterisk may be slow to play
+        it, and no cut, limit or hang-up shall wait for that (D4)."""
+        self._tone_lane.put(partial(self._run_switching, group))
 
     def _pass(self, deadline: Deadline) -> None:
         self._timers.pop(deadline, None)

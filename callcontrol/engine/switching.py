@@ -12,6 +12,7 @@ from callcontrol.domain.calls import events as ev
 from callcontrol.domain.calls.effects import Effect
 from callcontrol.domain.calls.events import Event
 from callcontrol.domain.calls.state import Call, LegState, Phase
+from callcontrol.domain.calls.steps import hold_ends_at
 from callcontrol.domain.causes import Reason
 from callcontrol.engine.ports.pbx import Outcome
 from callcontrol.engine.ports.records import ChannelRecord
@@ -28,6 +29,7 @@ PBX_EFFECTS = (
     do.DialCustomer,
     do.AnswerAgent,
     do.Announce,
+    do.WarnAgent,
     do.HangUpLeg,
     do.DestroyBridge,
 )
@@ -105,6 +107,10 @@ class Switching:
             case do.Announce(channel, playback, media):
                 if await pbx.play(channel, playback, media) is not Outcome.DONE:
                     self._deliver(ev.AnnouncementFinished(self._world.clock.now()))
+            case do.WarnAgent(channel, playback, media):
+                # Minutes may have come in between (D3).
+                if call.phase is Phase.TALKING and call.last_minute:
+                    await self._warn(call, channel, playback, media)
             case do.HangUpLeg(channel, q850):
                 await self._hang_up(channel, q850, call)
             case do.DestroyBridge(bridge):
@@ -119,6 +125,14 @@ class Switching:
             if call.phase is Phase.PREPARING:
                 # D5: no leg may be dialled that nothing would end if we died.
                 self._deliver(ev.CustomerLegFailed(self._world.clock.now(), Reason.CONGESTION))
+
+    async def _warn(self, call: Call, channel: str, playback: str, media: str) -> None:
+        left_s = (hold_ends_at(call) - self._world.clock.now()).total_seconds()
+        outcome = await self._world.pbx.play(channel, playback, media)
+        if outcome is Outcome.DONE:
+            log.info("call.warned", left_s=round(left_s, 1))
+        elif outcome is not Outcome.GONE:
+            log.warning("call.warning_not_played", outcome=outcome)
 
     async def _create_customer_leg(self, call: Call, channel: str, dial_string: str, originator: str) -> None:
         outcome = await self._world.pbx.create_channel(

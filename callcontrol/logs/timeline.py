@@ -16,7 +16,8 @@ class LoggingObserver:
     """The timeline of every call. Event names and fields are stable: scripts and operators search for them.
 
     `call.arrived` or `call.adopted`, `call.authorised`, `call.dialling`, `call.ringing`, `call.answered`,
-    `call.extended`, then `call.refused` or `call.ended`, and `call.closed` once the bill is committed.
+    `call.extended`, then `call.refused` or `call.ended`, and `call.closed` once the bill is committed. Whoever asks
+    Asterisk for it writes `call.warned`: a tone to the agent before the last held minute ends (D4).
     """
 
     def __init__(self) -> None:

@@ -105,6 +105,15 @@ class Announce(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class WarnAgent(Effect):
+    """Play a short sound to the agent of a talking call (D4). Nothing waits for it, and nothing comes back."""
+
+    channel: str
+    playback: str
+    media: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUpLeg(Effect):
     """Hang up with a Q.850 cause. A channel already gone comes back as its LegGone."""
 

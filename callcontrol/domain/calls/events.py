@@ -21,6 +21,7 @@ class Deadline(StrEnum):
     CLOSE = "close"
     EXTEND = "extend"
     CUT = "cut"
+    WARN = "warn"
     MAX_DURATION = "max_duration"
 
 

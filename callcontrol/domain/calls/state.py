@@ -57,6 +57,8 @@ class Timing:
     grace_s: int = 600
     minute_s: int = 60
     """Length of a minute. Only tests of the live cut shorten it, never an operator."""
+    warnings_s: tuple[float, ...] = (60, 15)
+    """D4: how long before the end of the last held minute the agent hears a tone; the longest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Call:
     held_minutes: int = 0
     last_minute: bool = False
     """The hold cannot grow: no minute was left when it was last extended."""
+    warned: int = 0
+    """How many of the warnings before the end of this hold are behind us (D4)."""
     agent: LegState = LegState.PRESENT
     customer: LegState = LegState.ABSENT
     rang_at: datetime | None = None
@@ -99,6 +103,11 @@ class Call:
     def announcement(self) -> str:
         """The id of the playback to the agent."""
         return f"cc-{self.call_id}-announcement"
+
+    @property
+    def warning(self) -> str:
+        """The id of the playback of the latest warning tone."""
+        return f"cc-{self.call_id}-warning{self.warned}"
 
     @property
     def billable(self) -> bool:

@@ -70,6 +70,20 @@ def cut_deadline(call: Call) -> Effect:
     return do.CancelDeadline(Deadline.CUT)
 
 
+def warnings_due(call: Call, now: datetime) -> int:
+    """How many of the warnings before the end of this hold have come by now (D4)."""
+    ends_at = hold_ends_at(call)
+    return sum(ends_at - timedelta(seconds=lead_s) <= now for lead_s in call.timing.warnings_s)
+
+
+def warning_deadline(call: Call) -> Effect:
+    """The next warning, while nothing more can be held. One that is due already sounds at once (D4)."""
+    if not call.last_minute or call.warned >= len(call.timing.warnings_s):
+        return do.CancelDeadline(Deadline.WARN)
+    lead = timedelta(seconds=call.timing.warnings_s[call.warned])
+    return do.SetDeadline(Deadline.WARN, hold_ends_at(call) - lead)
+
+
 def preparation(call: Call, now: datetime) -> tuple[Effect, ...]:
     return (
         do.LimitLeg(call.agent_channel, limit_before_answer_s(call)),

@@ -37,7 +37,7 @@ DEADLINES: dict[Phase, frozenset[Deadline]] = {
     Phase.PREPARING: frozenset({Deadline.SETUP}),
     Phase.DIALLING: frozenset({Deadline.RING}),
     Phase.RINGING: frozenset({Deadline.RING}),
-    Phase.TALKING: frozenset({Deadline.EXTEND, Deadline.CUT, Deadline.MAX_DURATION}),
+    Phase.TALKING: frozenset({Deadline.EXTEND, Deadline.WARN, Deadline.CUT, Deadline.MAX_DURATION}),
     Phase.ANNOUNCING: frozenset({Deadline.ANNOUNCEMENT}),
     Phase.ENDING: frozenset({Deadline.HANG_UP}),
     Phase.CLOSING: frozenset({Deadline.CLOSE}),
@@ -89,6 +89,7 @@ ROWS: tuple[Row, ...] = (
     _row(_T, ev.AgentLegGone, talking.hang_up, _E, _C),
     _row(_T, ev.CallAdopted, talking.talk_on, _T),
     _row(_T, ev.DeadlinePassed, talking.extend, _T, deadline=Deadline.EXTEND),
+    _row(_T, ev.DeadlinePassed, talking.warn, _T, deadline=Deadline.WARN),
     _row(_T, ev.DeadlinePassed, talking.cut, _E, deadline=Deadline.CUT),
     _row(_T, ev.DeadlinePassed, talking.end_at_max_duration, _E, deadline=Deadline.MAX_DURATION),
     # announcing: the agent hears why not

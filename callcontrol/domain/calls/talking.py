@@ -25,8 +25,13 @@ from callcontrol.domain.calls.steps import (
     limit_in_call_s,
     limits,
     terms_of,
+    warning_deadline,
+    warnings_due,
 )
 from callcontrol.domain.causes import Q850, Disposition, Reason
+
+WARNING_SOUND = "sound:callcontrol/minute-warning"
+"""180 ms (scripts/make-prompts): while it sounds the parties do not hear each other, which is to be 250 ms at most."""
 
 
 def answer(call: Call, event: Event) -> Moved:
@@ -51,6 +56,8 @@ def talk_on(call: Call, event: Event) -> Moved:
     ]
     if call.billable:
         talking_minute = (event.at - call.answered_at) // timedelta(seconds=call.timing.minute_s) + 1
+        # Warnings that are past were heard before we died, or are too late to be of use.
+        call = replace(call, warned=max(call.warned, warnings_due(call, event.at)))
         # The second one is asked for at the answer, which may be news to us: the same key, so it is asked for once.
         effects.append(do.ExtendHold(max(2, talking_minute, call.held_minutes)))
     return call, tuple(effects)
@@ -59,7 +66,9 @@ def talk_on(call: Call, event: Event) -> Moved:
 def prolong(call: Call, event: Event) -> Moved:
     """The commit came first; now Asterisk's own limit follows the hold (D5)."""
     assert isinstance(event, ev.HoldExtended)
-    call = replace(call, held_minutes=event.held_minutes, last_minute=event.last_minute)
+    # Another end of the hold is approached with its own warnings.
+    warned = call.warned if event.held_minutes == call.held_minutes else 0
+    call = replace(call, held_minutes=event.held_minutes, last_minute=event.last_minute, warned=warned)
     next_try = hold_ends_at(call) - timedelta(seconds=call.timing.extend_lead_s)
     if call.last_minute:
         next_try = max(next_try, after(event.at, call.timing.extend_retry_s))
@@ -67,6 +76,7 @@ def prolong(call: Call, event: Event) -> Moved:
         *limits(call, limit_in_call_s(call, event.at)),
         do.SetDeadline(Deadline.EXTEND, next_try),
         cut_deadline(call),
+        warning_deadline(call),
     )
 
 
@@ -84,11 +94,22 @@ def wait_for_minutes(call: Call, event: Event) -> Moved:
     call = replace(call, last_minute=True)
     # Each time: after the answer of a call that had the last minute from the start, and after a crash, the limit that
     # stands is another one, and longer.
-    return call, (*limits(call, limit_in_call_s(call, event.at)), retry, cut_deadline(call))
+    return call, (
+        *limits(call, limit_in_call_s(call, event.at)),
+        retry,
+        cut_deadline(call),
+        warning_deadline(call),
+    )
 
 
 def extend(call: Call, event: Event) -> Moved:
     return call, (do.ExtendHold(call.held_minutes + 1),)
+
+
+def warn(call: Call, event: Event) -> Moved:
+    """D4: the agent, and nobody else, hears that the last held minute ends. Of several that are due, one sounds."""
+    call = replace(call, warned=max(call.warned + 1, warnings_due(call, event.at)))
+    return call, (do.WarnAgent(call.agent_channel, call.warning, WARNING_SOUND), warning_deadline(call))
 
 
 def cut(call: Call, event: Event) -> Moved:
