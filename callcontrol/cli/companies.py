@@ -19,7 +19,6 @@ _COLUMNS = [
     field("BLOCKED", "blocked"),
     field("LONGEST CALL (MIN)", "max_call_minutes"),
     field("EXHAUSTED POOL", "exhaustion_policy"),
-    field("ALSO ALLOWED", "allowed_kinds"),
 ]
 
 _SETTINGS = [
@@ -30,9 +29,6 @@ _SETTINGS = [
     click.option("--auto-answer/--no-auto-answer", default=None, help="Softphones answer by themselves."),
     click.option("--recording/--no-recording", default=None, help="Record calls (D17)."),
     click.option("--on-exhaustion", metavar="cut|finish", help="What an exhausted pool does to calls (D4)."),
-    click.option(
-        "--allow", multiple=True, metavar="KIND", help="Also allow `premium` or `international` numbers (D14)."
-    ),
 ]
 
 
@@ -42,8 +38,8 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _fields(on_exhaustion: str | None, allow: tuple[str, ...], **settings: object) -> dict[str, Any]:
-    return given(exhaustion_policy=on_exhaustion, allowed_kinds=list(allow) or None, **settings)
+def _fields(on_exhaustion: str | None, **settings: object) -> dict[str, Any]:
+    return given(exhaustion_policy=on_exhaustion, **settings)
 
 
 @click.group()
@@ -77,18 +73,12 @@ def list_(session: Session, as_json: bool) -> None:
 @click.argument("company")
 @click.option("--name", help="New name; the slug stays.")
 @click.option("--area-code", metavar="DDD", help="Area code of numbers dialled without one.")
-@click.option("--allow-none", is_flag=True, help="Allow no premium and no international numbers any more.")
 @_settings
 @as_json_option
 @pass_session
-def set_(session: Session, /, company: str, allow_none: bool, as_json: bool, **settings: Any) -> None:
+def set_(session: Session, /, company: str, as_json: bool, **settings: Any) -> None:
     """Change the company with the slug COMPANY."""
-    fields = _fields(**settings)
-    if allow_none and "allowed_kinds" in fields:
-        raise click.UsageError("--allow and --allow-none exclude each other")
-    if allow_none:
-        fields["allowed_kinds"] = []
-    changed = session.execute(c.SetCompany(company=company, **fields))
+    changed = session.execute(c.SetCompany(company=company, **_fields(**settings)))
     show(changed, as_json)
 
 

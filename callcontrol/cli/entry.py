@@ -16,6 +16,7 @@ import click
 from callcontrol import __version__
 from callcontrol.cli.companies import company
 from callcontrol.cli.daemon import check_config, doctor, migrate, run
+from callcontrol.cli.destinations import destination
 from callcontrol.cli.exits import Exit, complain, exit_of
 from callcontrol.cli.minutes import addon, calls, entries, plan, refund, usage
 from callcontrol.cli.numbers import contact, did, number, trunk
@@ -71,6 +72,7 @@ for _command in (
     did,
     number,
     contact,
+    destination,
     plan,
     addon,
     refund,

@@ -11,6 +11,7 @@ from callcontrol.database import Database, DatabaseUnavailable
 from callcontrol.directory.tables import (
     agents,
     companies,
+    destinations,
     origin_numbers,
     provisioned_softphones,
     trunks,
@@ -18,7 +19,7 @@ from callcontrol.directory.tables import (
 )
 from callcontrol.directory.tokens import TokenVault
 from callcontrol.domain.admission import Caller, Trunk
-from callcontrol.domain.numbers import DestinationKind
+from callcontrol.domain.destinations import DestinationRule
 from callcontrol.domain.rights import Role
 from callcontrol.engine.ports.directory import DirectoryUnavailable
 from callcontrol.engine.ports.pbx import SoftphoneAccount
@@ -33,7 +34,6 @@ _CALLER: Select[*tuple[Any, ...]] = (
         companies.c.time_zone,
         companies.c.area_code,
         companies.c.blocked,
-        companies.c.allowed_kinds,
         companies.c.max_call_minutes,
         agents.c.id.label("agent_id"),
         agents.c.extension,
@@ -64,6 +64,9 @@ _CALLER: Select[*tuple[Any, ...]] = (
     )
     .where(agents.c.sip_username == bindparam("sip_username"), agents.c.removed_at.is_(None))
 )
+_DESTINATIONS = select(destinations.c.prefix, destinations.c.allowed).where(
+    destinations.c.company_id == bindparam("company_id")
+)
 _DEFAULT_TRUNK = select(trunks.c.name, trunks.c.endpoint, trunks.c.number_format).where(trunks.c.is_default.is_(true()))
 _SOFTPHONES = select(
     agents.c.sip_username, agents.c.token_encrypted, agents.c.id, agents.c.name, agents.c.extension
@@ -87,8 +90,15 @@ class SqlDirectory:
 
     async def caller(self, sip_username: str, dialled: str) -> Caller | None:
         parameters = {"sip_username": sip_username, "dialled": dialled}
-        row = await self._read(lambda connection: connection.execute(_CALLER, parameters).one_or_none())
-        return None if row is None else _caller(row, dialled)
+
+        def ask(connection: Connection) -> Caller | None:
+            row = connection.execute(_CALLER, parameters).one_or_none()
+            if row is None:
+                return None
+            rules = connection.execute(_DESTINATIONS, {"company_id": row.company_id}).all()
+            return _caller(row, dialled, tuple(DestinationRule(rule.prefix, rule.allowed) for rule in rules))
+
+        return await self._read(ask)
 
     async def default_trunk(self) -> Trunk | None:
         row = await self._read(lambda connection: connection.execute(_DEFAULT_TRUNK).one_or_none())
@@ -137,7 +147,7 @@ class SqlDirectory:
             raise DirectoryUnavailable(str(error)) from error
 
 
-def _caller(row: Row[*tuple[Any, ...]], dialled: str) -> Caller:
+def _caller(row: Row[*tuple[Any, ...]], dialled: str, rules: tuple[DestinationRule, ...]) -> Caller:
     trunk = Trunk(row.trunk_name, row.endpoint, row.number_format) if row.trunk_name is not None else None
     return Caller(
         company_id=row.company_id,
@@ -145,7 +155,7 @@ def _caller(row: Row[*tuple[Any, ...]], dialled: str) -> Caller:
         time_zone=row.time_zone,
         area_code=row.area_code,
         blocked=row.blocked,
-        allowed_kinds=frozenset(DestinationKind(kind) for kind in row.allowed_kinds),
+        destinations=rules,
         max_call_minutes=row.max_call_minutes,
         agent_id=row.agent_id,
         agent_extension=row.extension,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from callcontrol.directory.companies import SqlCompanies
+from callcontrol.directory.destinations import SqlDestinations
 from callcontrol.directory.numbers import SqlNumbers
 from callcontrol.directory.people import SqlPeople, tokens_exist
 
 
-class SqlDirectoryStore(SqlCompanies, SqlPeople, SqlNumbers):
+class SqlDirectoryStore(SqlCompanies, SqlPeople, SqlNumbers, SqlDestinations):
     """Implements engine.admin.store.DirectoryStore."""
 
     async def ensure_token_key(self) -> None:

@@ -47,7 +47,6 @@ companies = _Table(
     Column("auto_answer", Boolean(create_constraint=True, name="auto_answer"), nullable=False),
     Column("recording", Boolean(create_constraint=True, name="recording"), nullable=False),
     Column("exhaustion_policy", Text, nullable=False),
-    Column("allowed_kinds", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     CheckConstraint("max_call_minutes > 0", name="max_call_minutes"),
     CheckConstraint("exhaustion_policy IN ('cut', 'finish')", name="exhaustion_policy"),
@@ -162,6 +161,18 @@ contacts = _Table(
     Column("name", Text, nullable=False),
     Column("contact_company", Text, nullable=False),
     UniqueConstraint("company_id", "number"),
+)
+
+destinations = _Table(
+    "destinations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _company(),
+    Column("prefix", Text, nullable=False),
+    Column("allowed", Boolean(create_constraint=True, name="allowed"), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    UniqueConstraint("company_id", "prefix"),
 )
 
 provisioned_softphones = _Table(

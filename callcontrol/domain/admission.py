@@ -6,6 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from callcontrol.domain.causes import Reason
+from callcontrol.domain.destinations import DestinationRule, judge
 from callcontrol.domain.numbers import Destination, DestinationKind, UndiallableNumber, normalise, without_separators
 from callcontrol.domain.rights import Role, may_use_minutes
 
@@ -28,8 +29,8 @@ class Caller:
     time_zone: str
     area_code: str
     blocked: bool
-    allowed_kinds: frozenset[DestinationKind]
-    """Kinds beyond the default that the company may dial (D14): premium and international are denied unless here."""
+    destinations: tuple[DestinationRule, ...]
+    """What the company says itself of the numbers that it may call (D14)."""
     max_call_minutes: int
     agent_id: int
     agent_extension: str
@@ -72,7 +73,6 @@ class Refusal:
     direction: str = "outbound"
 
 
-_DENIED_BY_DEFAULT = frozenset({DestinationKind.PREMIUM, DestinationKind.INTERNATIONAL})
 _UNLIMITED_S = 24 * 3600
 """An emergency call has no cap (D16); this only reaps a channel that nothing else would ever end."""
 
@@ -110,7 +110,7 @@ def admit(
         return _internal(caller, destination)
     if not may_use_minutes(caller.role):
         return refuse(Reason.FOLLOW_UP_MANAGER, destination)
-    if destination.kind in _DENIED_BY_DEFAULT - caller.allowed_kinds:
+    if not judge(destination, caller.destinations).allowed:
         return refuse(Reason.DESTINATION_DENIED, destination)
     if caller.origin_number is None:
         return refuse(Reason.NO_ORIGIN_NUMBER, destination)

@@ -6,19 +6,21 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import StatementError
 
-import callcontrol.directory.tables
 import callcontrol.ledger.tables as ledger
 from callcontrol.database import DatabaseUnavailable, is_current, metadata, open_database, upgrade
 from callcontrol.database.engines import sqlite_file, write_engine
+from callcontrol.database.schema import _config
+from callcontrol.directory.tables import companies, destinations
 
 
 def test_the_migrations_and_the_tables_agree(url: str) -> None:
-    assert callcontrol.directory.tables.companies.metadata is metadata
+    assert companies.metadata is metadata
     engine = write_engine(url)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
@@ -33,6 +35,32 @@ def test_a_database_is_current_once_migrated_and_again(tmp_path: Path) -> None:
     assert is_current(url)
     upgrade(url)
     assert is_current(url)
+
+
+def test_what_companies_were_allowed_by_kind_becomes_prefixes(tmp_path: Path) -> None:
+    """D14: a company that could call abroad still can when its daemon is updated."""
+    engine = write_engine(f"sqlite:///{tmp_path / 'callcontrol.db'}")
+    with engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        for slug, kinds in (("none", "[]"), ("one", '["premium"]'), ("two", '["international", "premium"]')):
+            connection.execute(
+                text(
+                    "INSERT INTO companies (slug, name, time_zone, area_code, blocked, max_call_minutes, bill_inbound,"
+                    " auto_answer, recording, exhaustion_policy, allowed_kinds, created_at)"
+                    " VALUES (:slug, :slug, 'UTC', '11', 0, 180, 0, 0, 0, 'cut', :kinds, '2026-11-22 12:00:00')"
+                ),
+                {"slug": slug, "kinds": kinds},
+            )
+    upgrade(str(engine.url))
+    query = (
+        select(companies.c.slug, destinations.c.prefix).join_from(destinations, companies).order_by("slug", "prefix")
+    )
+    with engine.connect() as connection:
+        rules = connection.execute(query.where(destinations.c.allowed)).all()
+    engine.dispose()
+    assert [tuple(row) for row in rules] == [("one", "0900"), ("two", "+"), ("two", "0900")]
 
 
 def test_a_database_of_another_version_is_not_current(url: str) -> None:

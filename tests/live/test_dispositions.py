@@ -86,6 +86,7 @@ REFUSED = {
     "no origin number": Case("11970020004", Reason.NO_ORIGIN_NUMBER, 21, extension="4001", company=NO_NUMBER),
     "premium": Case("0900123456", Reason.DESTINATION_DENIED, 21),
     "international": Case("0012125550100", Reason.DESTINATION_DENIED, 21),
+    "denied by the company": Case("11970120001", Reason.DESTINATION_DENIED, 21),
     "undiallable": Case("12345", Reason.UNDIALLABLE_NUMBER, 28),
     "a feature code that is none": Case("*98", Reason.UNDIALLABLE_NUMBER, 28),
 }
@@ -126,6 +127,7 @@ async def populate(site: Site) -> None:
     manager = "gerente@padaria.com.br"
     await ask(c.AddUser(company=COMPANY, email=manager, name="Gerente", role="follow_up_manager"))
     await ask(c.AddTrunk(name="other", endpoint="other"))
+    await ask(c.DenyDestination(company=COMPANY, prefix="+551197012"))
     await site.enrol(
         c.AddAgent(company=COMPANY, extension="1002", name="Bia"),
         c.AddAgent(company=COMPANY, extension="1009", name="Gerente", email=manager),

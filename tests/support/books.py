@@ -60,7 +60,6 @@ def add_company(connection: Connection, company_id: int = COMPANY, time_zone: st
             auto_answer=False,
             recording=False,
             exhaustion_policy="cut",
-            allowed_kinds=[],
             created_at=NOON,
         )
     )

@@ -8,7 +8,7 @@ import pytest
 
 from callcontrol.domain.admission import Caller, CallTerms, Refusal, Trunk, admit
 from callcontrol.domain.causes import Reason
-from callcontrol.domain.numbers import DestinationKind
+from callcontrol.domain.destinations import DestinationRule
 from callcontrol.domain.rights import Role
 from tests.support.site import ANA
 
@@ -58,7 +58,7 @@ def test_a_trunk_gets_numbers_as_it_wants_them(number_format: str, dialled: str,
     caller = replace(
         ANA,
         trunk=Trunk("carrier", "carrier", number_format),
-        allowed_kinds=frozenset({DestinationKind.INTERNATIONAL}),
+        destinations=(DestinationRule("+", True),),
     )
     assert terms(decide(caller, dialled)).dial_string == f"PJSIP/{sent}@carrier"
 
@@ -74,11 +74,17 @@ def test_r2_everybody_else_may_use_minutes(role: Role | None) -> None:
     assert terms(decide(replace(ANA, role=role), "988887777")).billable
 
 
-@pytest.mark.parametrize("kind", [DestinationKind.PREMIUM, DestinationKind.INTERNATIONAL])
-def test_d14_denied_by_default_and_allowed_by_company(kind: DestinationKind) -> None:
-    dialled = "0900123456" if kind is DestinationKind.PREMIUM else "0014155552671"
+@pytest.mark.parametrize(("dialled", "prefix"), [("0900123456", "0900"), ("0014155552671", "+")])
+def test_d14_denied_by_default_and_allowed_by_company(dialled: str, prefix: str) -> None:
     assert reason(decide(ANA, dialled)) is Reason.DESTINATION_DENIED
-    assert terms(decide(replace(ANA, allowed_kinds=frozenset({kind})), dialled)).billable
+    assert terms(decide(replace(ANA, destinations=(DestinationRule(prefix, True),)), dialled)).billable
+
+
+def test_d14_a_company_denies_what_others_may_call() -> None:
+    caller = replace(ANA, destinations=(DestinationRule("+5511", False), DestinationRule("+55113000", True)))
+    assert reason(decide(caller, "988887777")) is Reason.DESTINATION_DENIED
+    assert terms(decide(caller, "30001000")).number == "+551130001000"
+    assert terms(decide(caller, "021988887777")).number == "+5521988887777"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +106,8 @@ def test_refused_with_the_reason(caller: Caller | None, dialled: str, expected: 
     [None, ANA, replace(ANA, blocked=True), replace(ANA, role=Role.FOLLOW_UP_MANAGER), replace(ANA, trunk=None)],
 )
 def test_d16_emergency_passes_for_anyone(caller: Caller | None) -> None:
+    denied = (DestinationRule("+", False), DestinationRule("190", False))
+    caller = replace(caller, destinations=denied) if caller else None
     made = terms(decide(caller, "190", Trunk("rescue", "rescue")))
     assert not made.billable
     assert made.dial_string in ("PJSIP/190@carrier", "PJSIP/190@rescue")

@@ -31,7 +31,6 @@ class AddCompany(Command, frozen=True, kw_only=True):
     auto_answer: bool = False
     recording: bool = False
     exhaustion_policy: str = "cut"
-    allowed_kinds: list[str] = []
 
 
 class ListCompanies(Command, frozen=True, kw_only=True):
@@ -49,7 +48,6 @@ class SetCompany(Command, frozen=True, kw_only=True):
     auto_answer: bool | UnsetType = UNSET
     recording: bool | UnsetType = UNSET
     exhaustion_policy: str | UnsetType = UNSET
-    allowed_kinds: list[str] | UnsetType = UNSET
 
 
 class RemoveCompany(Command, frozen=True, kw_only=True):
@@ -213,6 +211,37 @@ class RemoveContact(Command, frozen=True, kw_only=True):
     number: str
 
 
+# destinations
+
+
+class AllowDestination(Command, frozen=True, kw_only=True):
+    """D14: the company may call numbers with this prefix, whatever a shorter prefix or the default says."""
+
+    company: str
+    prefix: str
+
+
+class DenyDestination(Command, frozen=True, kw_only=True):
+    company: str
+    prefix: str
+
+
+class RemoveDestination(Command, frozen=True, kw_only=True):
+    company: str
+    prefix: str
+
+
+class ListDestinations(Command, frozen=True, kw_only=True):
+    company: str
+
+
+class TestDestination(Command, frozen=True, kw_only=True):
+    """What would become of a call to this number, as the company's agents dial it."""
+
+    company: str
+    number: str
+
+
 # minutes
 
 
@@ -278,6 +307,7 @@ AnyCommand = (
     | AddDid | ListDids | SetDid | RemoveDid
     | AddOriginNumber | ListOriginNumbers | SetOriginNumber | RemoveOriginNumber
     | AddContact | ListContacts | SetContact | RemoveContact
+    | AllowDestination | DenyDestination | RemoveDestination | ListDestinations | TestDestination
     | SetPlan | AddAddon | RefundCall | ShowUsage | ListCalls | ListEntries
     | AuditLedger | ReplayLedger | ExplainCall
 )  # fmt: skip

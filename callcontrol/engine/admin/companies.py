@@ -35,7 +35,6 @@ class CompanyCommands:
             auto_answer=command.auto_answer,
             recording=command.recording,
             exhaustion_policy=valid.exhaustion_policy(command.exhaustion_policy),
-            allowed_kinds=valid.allowed_kinds(command.allowed_kinds),
         )
         return await self._store.add_company(new, self._context.now())
 
@@ -54,7 +53,6 @@ class CompanyCommands:
             auto_answer=bool,
             recording=bool,
             exhaustion_policy=valid.exhaustion_policy,
-            allowed_kinds=valid.allowed_kinds,
         )
         return await self._store.change_company(command.company, changes)
 

@@ -10,6 +10,7 @@ import msgspec
 from callcontrol.engine.admin.commands import Command
 from callcontrol.engine.admin.companies import CompanyCommands
 from callcontrol.engine.admin.context import Context, Handler
+from callcontrol.engine.admin.destinations import DestinationCommands
 from callcontrol.engine.admin.errors import AdminError, ErrorKind, conflict
 from callcontrol.engine.admin.minutes import MinuteCommands
 from callcontrol.engine.admin.numbers import NumberCommands
@@ -50,6 +51,7 @@ class AdminService:
             **CompanyCommands(context).handlers(),
             **PeopleCommands(context).handlers(),
             **NumberCommands(context).handlers(),
+            **DestinationCommands(context).handlers(),
             **MinuteCommands(context).handlers(),
             **ProofCommands(context).handlers(),
         }

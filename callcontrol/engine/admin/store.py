@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from callcontrol.domain.destinations import DestinationRule
 from callcontrol.domain.rights import Right, Role
 from callcontrol.engine.admin import views
 
@@ -31,7 +32,6 @@ class NewCompany:
     auto_answer: bool
     recording: bool
     exhaustion_policy: str
-    allowed_kinds: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +147,16 @@ class NumberStore(Protocol):
     async def remove_contact(self, company: str, number: str) -> None: ...
 
 
-class DirectoryStore(CompanyStore, PeopleStore, NumberStore, Protocol):
+class DestinationStore(Protocol):
+    async def set_destination(
+        self, company: str, rule: DestinationRule, at: datetime, actor: str
+    ) -> views.DestinationView:
+        """A rule about the same prefix is replaced."""
+
+    async def destinations(self, company: str) -> list[views.DestinationView]: ...
+
+    async def remove_destination(self, company: str, prefix: str) -> None: ...
+
+
+class DirectoryStore(CompanyStore, PeopleStore, NumberStore, DestinationStore, Protocol):
     """All of it."""

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TypeVar
 from zoneinfo import available_timezones
 
+from callcontrol.domain.destinations import ImpossiblePrefix, normalise_prefix
 from callcontrol.domain.numbers import DestinationKind, UndiallableNumber, normalise, without_separators
 from callcontrol.domain.rights import GRANTABLE, Right, Role
 from callcontrol.engine.admin.errors import conflict, invalid
@@ -33,8 +34,6 @@ _ENDPOINT = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _ORDER = re.compile(r"[A-Za-z0-9._:/#-]{1,100}")
 _LOCAL_NUMBER = re.compile(r"[0-9]{8,9}")
 
-DENIED_KINDS = (DestinationKind.PREMIUM, DestinationKind.INTERNATIONAL)
-"""What a company may be allowed beyond the default (D14); every other kind is allowed anyway."""
 _OUTSIDE = frozenset(DestinationKind) - {DestinationKind.EMERGENCY, DestinationKind.EXTENSION}
 _OWNED = frozenset({DestinationKind.GEOGRAPHIC, DestinationKind.MOBILE, DestinationKind.NON_GEOGRAPHIC})
 
@@ -113,10 +112,6 @@ def exhaustion_policy(value: str) -> str:
     return word(value, ("cut", "finish"), "the policy of an exhausted pool (D4)")
 
 
-def allowed_kinds(values: Iterable[str]) -> list[str]:
-    return sorted({word(value, DENIED_KINDS, "an allowed kind of destination") for value in values})
-
-
 def role(value: str) -> Role:
     return Role(word(value, Role, "the role"))
 
@@ -181,6 +176,14 @@ def number(value: str, company_area_code: str | None, *, owned: bool = False) ->
     if found.kind not in (_OWNED if owned else _OUTSIDE):
         raise invalid(f"{value!r} is no number that {'a company can own' if owned else 'a contact can have'}")
     return found.number
+
+
+def prefix(value: str, emergency_codes: Collection[str]) -> str:
+    """A prefix of numbers as rules about destinations have it (D14)."""
+    try:
+        return normalise_prefix(value, emergency_codes=emergency_codes)
+    except ImpossiblePrefix as error:
+        raise invalid(str(error)) from None
 
 
 def day(value: str | None, field: str) -> date | None:

@@ -23,8 +23,6 @@ class CompanyView(msgspec.Struct, frozen=True, kw_only=True):
     recording: bool
     exhaustion_policy: str
     """D4: `cut` or `finish`."""
-    allowed_kinds: list[str]
-    """Kinds of destination beyond the default (D14): `premium`, `international`."""
 
 
 class UserView(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +79,27 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     name: str
     contact_company: str
+
+
+class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
+    """A company's rule about the numbers with a prefix (D14)."""
+
+    company: str
+    prefix: str
+    allowed: bool
+    changed_at: datetime
+    changed_by: str
+
+
+class DestinationTestView(msgspec.Struct, frozen=True, kw_only=True):
+    number: str
+    """As it is called: E.164, or national where there is no such form."""
+    kind: str
+    allowed: bool
+    prefix: str | None
+    """Of the rule that decided; None: no rule of the company's did."""
+    why: str
+    """The same in words."""
 
 
 class UsageView(msgspec.Struct, frozen=True, kw_only=True):

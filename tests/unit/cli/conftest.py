@@ -81,6 +81,7 @@ def furnished(cc: CommandLine, daemon: Daemon) -> CommandLine:
         "did add acme 1133334444 --extension 1001",
         "number add acme 1133334444",
         "contact add acme 1133334444 --name Bob",
+        "destination deny acme +5511",
         "plan set acme 100",
     ):
         cc.do(*line.split(" "))

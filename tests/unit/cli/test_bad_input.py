@@ -42,6 +42,7 @@ VALID = {
     "role": "agent",
     "endpoint": "carrier-z",
     "number": "1133334444",
+    "prefix": "+5511",
     "minutes": "10",
     "order_id": "o9",
     "call": "call-1",

@@ -59,14 +59,29 @@ def test_a_company_from_nothing_to_usage(cc: CommandLine) -> None:
 
 def test_set_commands_change_what_is_given_and_no_more(cc: CommandLine) -> None:
     before = cc.do("company", "add", "Acme", "--area-code", "11", "--recording", "--json").json
-    after = cc.do("company", "set", "acme", "--blocked", "--allow", "premium", "--json").json
-    assert after == {**before, "blocked": True, "allowed_kinds": ["premium"]}
-    after = cc.do("company", "set", "acme", "--unblocked", "--no-recording", "--allow-none", "--json").json
+    after = cc.do("company", "set", "acme", "--blocked", "--on-exhaustion", "finish", "--json").json
+    assert after == {**before, "blocked": True, "exhaustion_policy": "finish"}
+    after = cc.do("company", "set", "acme", "--unblocked", "--no-recording", "--on-exhaustion", "cut", "--json").json
     assert after == {**before, "recording": False}
 
 
+def test_destinations(cc: CommandLine) -> None:
+    """D14."""
+    cc.do("company", "add", "Acme", "--area-code", "11")
+    assert "premium and international numbers are denied" in cc.do("destination", "list", "acme").out
+    cc.do("destination", "allow", "acme", "+1")
+    cc.do("destination", "deny", "acme", "+1 900")
+    listed = cc.do("destination", "list", "acme").out.splitlines()
+    assert [line.split()[:2] for line in listed[1:]] == [["+1", "allow"], ["+1900", "deny"]]
+    tested = cc.do("destination", "test", "acme", "00 1 900 555 1234").out
+    assert "+19005551234" in tested
+    assert "the rule: deny +1900" in tested
+    assert cc.do("destination", "test", "acme", "0012125551234", "--json").json["allowed"]
+    cc.refuse(Exit.REFUSED, "+ and the country code", "destination", "deny", "acme", "11")
+    assert cc.do("destination", "remove", "acme", "+1").out.split() == ["removed", "+1"]
+
+
 def test_options_that_exclude_each_other(cc: CommandLine) -> None:
-    cc.refuse(Exit.USAGE, "exclude each other", "company", "set", "a", "--allow", "premium", "--allow-none")
     cc.refuse(Exit.USAGE, "exclude each other", "user", "set", "a@b", "--right", "reports", "--no-rights")
     cc.refuse(Exit.USAGE, "exclude each other", "calls", "a", "--csv", "--json")
     cc.refuse(Exit.USAGE, "give either", "did", "set", "1133334444")

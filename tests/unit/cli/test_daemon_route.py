@@ -182,7 +182,7 @@ def test_text_that_is_not_unicode_never_leaves() -> None:
 
 
 def test_commands_survive_the_wire() -> None:
-    command = AddCompany(name="Acme", area_code="11", allowed_kinds=["premium"])
+    command = AddCompany(name="Acme", area_code="11", exhaustion_policy="finish")
     assert decode(encode(command)) == command
 
 

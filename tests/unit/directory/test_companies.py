@@ -28,7 +28,6 @@ async def test_defaults_are_those_of_the_rule_book(admin: Administration) -> Non
         "auto_answer": False,
         "recording": False,
         "exhaustion_policy": "cut",
-        "allowed_kinds": [],
     }
     assert [row["slug"] for row in await admin.do(c.ListCompanies())] == ["padaria-sao-joao"]
 
@@ -36,9 +35,8 @@ async def test_defaults_are_those_of_the_rule_book(admin: Administration) -> Non
 async def test_set_changes_only_what_is_given(admin: Administration) -> None:
     await admin.with_company(recording=True)
     before = (await admin.do(c.ListCompanies()))[0]
-    after = await admin.do(c.SetCompany(company="acme", blocked=True, allowed_kinds=["premium", "premium"]))
-    assert after == {**before, "blocked": True, "allowed_kinds": ["premium"]}
-    assert (await admin.do(c.SetCompany(company="acme", allowed_kinds=[])))["allowed_kinds"] == []
+    after = await admin.do(c.SetCompany(company="acme", blocked=True, max_call_minutes=60))
+    assert after == {**before, "blocked": True, "max_call_minutes": 60}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +58,6 @@ async def test_set_changes_only_what_is_given(admin: Administration) -> None:
         ({"max_call_minutes": 0}, "between 1 and 1440"),
         ({"max_call_minutes": 10**12}, "between 1 and 1440"),
         ({"exhaustion_policy": "stop"}, "cut, finish"),
-        ({"allowed_kinds": ["emergency"]}, "premium, international"),
     ],
 )
 async def test_bad_fields_are_refused(admin: Administration, fields: dict[str, Any], words: str) -> None:
@@ -103,6 +100,11 @@ async def test_nothing_to_change_is_said(admin: Administration) -> None:
         lambda: c.ListContacts(company="acme"),
         lambda: c.SetContact(company="acme", number="1133334444", name="A"),
         lambda: c.RemoveContact(company="acme", number="1133334444"),
+        lambda: c.AllowDestination(company="acme", prefix="+1"),
+        lambda: c.DenyDestination(company="acme", prefix="+1"),
+        lambda: c.RemoveDestination(company="acme", prefix="+1"),
+        lambda: c.ListDestinations(company="acme"),
+        lambda: c.TestDestination(company="acme", number="1133334444"),
         lambda: c.SetPlan(company="acme", minutes=1),
         lambda: c.AddAddon(company="acme", minutes=1, order_id="o"),
         lambda: c.ShowUsage(company="acme"),
@@ -123,6 +125,7 @@ async def test_company_without_history_goes_with_all_that_is_its_own(admin: Admi
     await admin.do(c.AddOriginNumber(company="acme", number="1133334444"))
     await admin.do(c.AddDid(company="acme", number="1133334444", extension="1001"))
     await admin.do(c.AddContact(company="acme", number="11987654321", name="Bob"))
+    await admin.do(c.AllowDestination(company="acme", prefix="+1"))
     del admin.told[:]
     assert await admin.do(c.RemoveCompany(company="acme")) == {"removed": "acme"}
     assert admin.told == ["softphones"]

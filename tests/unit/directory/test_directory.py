@@ -11,7 +11,7 @@ from callcontrol.database import Database
 from callcontrol.directory.directory import SqlDirectory
 from callcontrol.directory.store import SqlDirectoryStore
 from callcontrol.domain.admission import Caller, Trunk
-from callcontrol.domain.numbers import DestinationKind
+from callcontrol.domain.destinations import DestinationRule
 from callcontrol.domain.rights import Role
 from callcontrol.engine.admin.store import NewAgent, NewCompany, NewUser, TokenAct
 from callcontrol.engine.admin.views import OriginNumberView, TrunkView
@@ -21,7 +21,7 @@ AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ACT = TokenAct("root", AT)
 
 
-def new_company(slug: str = "acme", *, allowed_kinds: list[str] | None = None) -> NewCompany:
+def new_company(slug: str = "acme") -> NewCompany:
     return NewCompany(
         slug=slug,
         name=slug.title(),
@@ -33,7 +33,6 @@ def new_company(slug: str = "acme", *, allowed_kinds: list[str] | None = None) -
         auto_answer=False,
         recording=False,
         exhaustion_policy="cut",
-        allowed_kinds=allowed_kinds or [],
     )
 
 
@@ -71,7 +70,7 @@ async def test_caller_of_a_bare_company(store: SqlDirectoryStore, directory: Sql
         time_zone="America/Sao_Paulo",
         area_code="11",
         blocked=False,
-        allowed_kinds=frozenset(),
+        destinations=(),
         max_call_minutes=180,
         agent_id=agent.id,
         agent_extension="1001",
@@ -84,13 +83,16 @@ async def test_caller_of_a_bare_company(store: SqlDirectoryStore, directory: Sql
     )
 
 
-async def test_caller_has_trunk_kinds_and_the_current_origin_number(
+async def test_caller_has_trunk_destinations_and_the_current_origin_number(
     store: SqlDirectoryStore, directory: SqlDirectory
 ) -> None:
     """R11: only a number the company owns, and of those the chosen one."""
-    await store.add_company(new_company(allowed_kinds=["premium"]), AT)
+    await store.add_company(new_company(), AT)
     await store.add_company(new_company("other"), AT)
     await add_agent(store)
+    rules = DestinationRule("+1", True), DestinationRule("+5511", False)
+    for company, rule in [("acme", rules[0]), ("acme", rules[1]), ("other", DestinationRule("0900", True))]:
+        await store.set_destination(company, rule, AT, "root")
     trunk = TrunkView(name="carrier", endpoint="carrier-a", number_format="national", is_default=False)
     await store.add_trunk(trunk)
     for company, number in [("acme", "+551130000001"), ("acme", "+551130000002"), ("other", "+551130000003")]:
@@ -99,7 +101,7 @@ async def test_caller_has_trunk_kinds_and_the_current_origin_number(
     await store.choose_origin_number("acme", "+551130000002")
     found = await caller(directory)
     assert found.origin_number == "+551130000002"
-    assert found.allowed_kinds == {DestinationKind.PREMIUM}
+    assert set(found.destinations) == set(rules)
     assert found.trunk == await directory.default_trunk() == Trunk("carrier", "carrier-a", "national")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from callcontrol.domain.causes import Disposition, Reason
+from callcontrol.domain.destinations import DestinationRule
 from callcontrol.engine.ports.ledger import CallOpening, Hold, LedgerUnavailable
 from callcontrol.engine.ports.pbx import Outcome
 from tests.support.books import COMPANY
@@ -22,7 +23,7 @@ from tests.support.carrier import (
     rings_for_ever,
     says_nothing,
 )
-from tests.support.site import DIAL_STRING, NUMBER, Site, site
+from tests.support.site import ANA, DIAL_STRING, NUMBER, Site, site
 
 
 @pytest.fixture
@@ -197,6 +198,24 @@ async def test_refused_before_dialling(s: Site, sip_username: str, dialled: str,
     if sip_username != "nobody":
         [row] = await s.call_rows()
         assert (row.disposition, row.reason) == (Disposition.REFUSED, reason)
+    await s.assert_clean()
+
+
+async def test_d14_the_companys_longest_prefix_decides_before_anything_is_held(s: Site) -> None:
+    rules = (DestinationRule("+1", True), DestinationRule("+1900", False), DestinationRule("+55119", False))
+    s.directory.callers["1001"] = replace(ANA, destinations=rules)
+    for denied in ("0019005551234", NUMBER):
+        s.pbx.agent_dials("1001", denied)
+        await s.advance(20)
+    assert s.pbx.asked("create_channel") == []
+    s.pbx.default_script = answers_at_once(talks_s=30)
+    s.pbx.agent_dials("1001", "0012125551234")
+    await s.advance(60)
+    assert [(row.number, row.disposition, row.reason, row.billed_minutes) for row in await s.call_rows()] == [
+        ("+19005551234", Disposition.REFUSED, Reason.DESTINATION_DENIED, 0),
+        ("+5511988887777", Disposition.REFUSED, Reason.DESTINATION_DENIED, 0),
+        ("+12125551234", Disposition.ANSWERED, Reason.CUSTOMER_HUNG_UP, 1),
+    ]
     await s.assert_clean()
 
 
