@@ -79,6 +79,5 @@ def _company(number: int) -> dict[str, object]:
         "auto_answer": False,
         "recording": False,
         "exhaustion_policy": "cut",
-        "allowed_kinds": [],
         "created_at": BEGAN_AT,
     }
