@@ -18,7 +18,6 @@ _COLUMNS = [
     field("TIME ZONE", "time_zone"),
     field("BLOCKED", "blocked"),
     field("LONGEST CALL (MIN)", "max_call_minutes"),
-    field("EXHAUSTED POOL", "exhaustion_policy"),
 ]
 
 _SETTINGS = [
@@ -28,7 +27,6 @@ _SETTINGS = [
     click.option("--bill-inbound/--no-bill-inbound", default=None, help="Bill inbound calls too (R13)."),
     click.option("--auto-answer/--no-auto-answer", default=None, help="Softphones answer by themselves."),
     click.option("--recording/--no-recording", default=None, help="Record calls (D17)."),
-    click.option("--on-exhaustion", metavar="cut|finish", help="What an exhausted pool does to calls (D4)."),
 ]
 
 
@@ -36,10 +34,6 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_SETTINGS):
         command = option(command)
     return command
-
-
-def _fields(on_exhaustion: str | None, **settings: object) -> dict[str, Any]:
-    return given(exhaustion_policy=on_exhaustion, **settings)
 
 
 @click.group()
@@ -56,7 +50,7 @@ def company() -> None:
 @pass_session
 def add(session: Session, /, name: str, area_code: str, as_json: bool, **settings: Any) -> None:
     """Add the company NAME."""
-    added = session.execute(c.AddCompany(name=name, area_code=area_code, **_fields(**settings)))
+    added = session.execute(c.AddCompany(name=name, area_code=area_code, **given(**settings)))
     show(added, as_json)
 
 
@@ -78,7 +72,7 @@ def list_(session: Session, as_json: bool) -> None:
 @pass_session
 def set_(session: Session, /, company: str, as_json: bool, **settings: Any) -> None:
     """Change the company with the slug COMPANY."""
-    changed = session.execute(c.SetCompany(company=company, **_fields(**settings)))
+    changed = session.execute(c.SetCompany(company=company, **given(**settings)))
     show(changed, as_json)
 
 

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from callcontrol.database.engines import is_sqlite, sqlite_file, write_engine
@@ -25,13 +25,26 @@ def upgrade(url: str | URL) -> None:
             sqlite_file(url).touch(mode=0o600)
     engine = write_engine(url)
     try:
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with engine.connect() as connection:
+            if is_sqlite(url):
+                # SQLite changes many things of a table by making it anew: dropping the old one must not take along the
+                # rows that refer to it (https://www.sqlite.org/lang_altertable.html#otheralter).
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            with connection.begin():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                if is_sqlite(url):
+                    _check_references(connection)
     except DBAPIError as error:
         raise DatabaseUnavailable(str(error.orig)) from error
     finally:
         engine.dispose()
+
+
+def _check_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if broken:
+        raise DatabaseUnavailable(f"the migrated schema would lose references, first {tuple(broken[0])}")
 
 
 def is_current(url: str | URL) -> bool:

@@ -46,10 +46,8 @@ companies = _Table(
     Column("bill_inbound", Boolean(create_constraint=True, name="bill_inbound"), nullable=False),
     Column("auto_answer", Boolean(create_constraint=True, name="auto_answer"), nullable=False),
     Column("recording", Boolean(create_constraint=True, name="recording"), nullable=False),
-    Column("exhaustion_policy", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     CheckConstraint("max_call_minutes > 0", name="max_call_minutes"),
-    CheckConstraint("exhaustion_policy IN ('cut', 'finish')", name="exhaustion_policy"),
     sqlite_autoincrement=True,
 )
 

@@ -14,10 +14,10 @@ class GrantKind(StrEnum):
 
     MONTHLY = "monthly"
     COURTESY = "courtesy"
-    """Refunds of a month that is over (D9)."""
+    """Refunds of a month that is over (D9), and what an operator gives away."""
     ADDON = "addon"
     OVERDRAFT = "overdraft"
-    """Minutes talked that nothing was left for (D5): granted as they are posted."""
+    """Minutes talked that nothing was left for (D4, D5): granted as they are posted, paid back by the next add-on."""
 
 
 _BURN_ORDER = list(GrantKind)
@@ -48,7 +48,7 @@ def burn_order(grants: Iterable[Grant], claimed_in: Period) -> list[Grant]:
 
     Its own month's pool, then the pools of later months (a call that runs over midnight of day 1, D2), courtesy,
     add-ons oldest first (R4). Never the pool of an earlier month: what was unused there is lost (R3).
-    Overdraft is not here: nobody may count on it.
+    Overdraft is not here: it is what remains when these have nothing.
     """
     usable = [
         grant

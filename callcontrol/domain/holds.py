@@ -19,27 +19,27 @@ BLOCK_MINUTES = 5
 """What a leg of a rich company is given at a time: fewer commits. Near the end each minute is asked for."""
 
 
-def free_minutes(claims: Mapping[Period, int], grants: Iterable[Grant], claimed_in: Period) -> int:
-    """How many more minutes a leg may claim in this month with every open claim still met; negative: some are not.
+def free_minutes(claims: Mapping[Period, int], grants: Iterable[Grant], claimed_in: Period, allowance: int = 0) -> int:
+    """How many more minutes a leg may claim in this month with every open claim still met.
 
     `claims` are the minutes held by open legs, by the month of the claim; `grants` all that have something unposted.
+    `allowance`: how much may be overdrawn in all, by the open claims and by this one (D4). Where the open ones need
+    more than that already (the limit was lowered, minutes were talked beyond a hold, D5), this one adds nothing to it.
     """
-    pools: dict[Period, int] = {}
-    lasting = 0
-    for grant in grants:
-        if grant.kind is GrantKind.MONTHLY:
-            pools[grant.period] = pools.get(grant.period, 0) + grant.unposted
-        elif grant.kind is not GrantKind.OVERDRAFT:
-            lasting += grant.unposted
-    # A new claim of this month weighs on the balance of this month and of every earlier one.
-    months = {period for period in (*claims, *pools, claimed_in) if period <= claimed_in}
-    return min(lasting + _since(pools, month) - _since(claims, month) for month in months)
+    known = list(grants)
+    return _balance(claims, known, claimed_in) + max(allowance, shortfall(claims, known))
 
 
 def shortfall(claims: Mapping[Period, int], grants: Iterable[Grant]) -> int:
-    """Minutes of open claims that could not be met; 0 unless minutes were talked beyond a hold (D5)."""
+    """Minutes of open claims that the grants cannot meet: they count on the overdraft."""
     known = list(grants)
-    return max([0, *(-free_minutes(claims, known, month) for month in claims)])
+    return max([0, *(-_balance(claims, known, month) for month in claims)])
+
+
+def withdrawable(grant: Grant, claims: Mapping[Period, int], grants: Iterable[Grant]) -> int:
+    """What of a grant is neither posted nor needed to meet the open claims. `grant` is one of `grants`."""
+    month = grant.period if grant.kind is GrantKind.MONTHLY else max([grant.period, *claims])
+    return min(grant.unposted, free_minutes(claims, grants, month))
 
 
 def extended_to(held: int, until_minute: int, free: int, open_legs: int) -> int | None:
@@ -55,6 +55,20 @@ def extended_to(held: int, until_minute: int, free: int, open_legs: int) -> int 
     if free > RICH_PER_LEG * open_legs:
         return max(until_minute, held + BLOCK_MINUTES)
     return until_minute
+
+
+def _balance(claims: Mapping[Period, int], grants: Iterable[Grant], claimed_in: Period) -> int:
+    """What the grants have beyond the open claims for one more claim of this month; negative: not all can be met."""
+    pools: dict[Period, int] = {}
+    lasting = 0
+    for grant in grants:
+        if grant.kind is GrantKind.MONTHLY:
+            pools[grant.period] = pools.get(grant.period, 0) + grant.unposted
+        elif grant.kind is not GrantKind.OVERDRAFT:
+            lasting += grant.unposted
+    # A new claim of this month weighs on the balance of this month and of every earlier one.
+    months = {period for period in (*claims, *pools, claimed_in) if period <= claimed_in}
+    return min(lasting + _since(pools, month) - _since(claims, month) for month in months)
 
 
 def _since(minutes: Mapping[Period, int], month: Period) -> int:

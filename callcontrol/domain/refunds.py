@@ -23,6 +23,8 @@ class PostedLine:
     """The month of the call (D2)."""
     left: int
     """What of it earlier refunds have not taken back."""
+    outstanding: int
+    """What of its grant's posted minutes no add-on has paid back: the debt, where the grant is an overdraft (D4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +43,27 @@ def refundable(lines: Iterable[PostedLine]) -> int:
 
 def mirrors(minutes: int, lines: Iterable[PostedLine], current: Period) -> list[Mirror]:
     """What to take back in the month `current`: what was taken last goes back first, so add-ons before the pool."""
-    found = []
+    found: list[Mirror] = []
+    forgiven: dict[int, int] = {}
     for line in sorted(lines, key=lambda line: line.seq, reverse=True):
         taken = min(minutes, line.left)
-        if taken > 0:
-            found.append(Mirror(line, taken, _is_over(line, current)))
-            minutes -= taken
+        minutes -= taken
+        owed = 0
+        if line.kind is GrantKind.OVERDRAFT:
+            # A debt shrinks in any month: those minutes were nobody's. Once paid back, they came out of an add-on (D4).
+            owed = min(taken, line.outstanding - forgiven.get(line.grant_id, 0))
+            forgiven[line.grant_id] = forgiven.get(line.grant_id, 0) + owed
+        parts = ((owed, False), (taken - owed, _is_over(line, current)))
+        found += [Mirror(line, part, as_courtesy) for part, as_courtesy in parts if part > 0]
     return found
 
 
 def _is_over(line: PostedLine, current: Period) -> bool:
     """Whether the minutes would be lost, or out of place, where they were taken from.
 
-    An overdraft's minutes were never anybody's: taking them back makes the debt smaller in any month. A pool ends with
-    its month (R3). Minutes of an add-on are courtesy once the call's month is over, like the rest of that month.
+    A pool ends with its month (R3). Minutes of an add-on are courtesy once the call's month is over, like the rest of
+    that month. Those of an overdraft that was paid back cannot be owed again.
     """
     if line.kind is GrantKind.OVERDRAFT:
-        return False
+        return True
     return (line.pool if line.kind is GrantKind.MONTHLY else line.belongs_to) < current

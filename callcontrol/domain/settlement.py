@@ -11,10 +11,17 @@ from callcontrol.domain.minutes import Minutes, Period, Seconds, billed_minutes
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """`takes` in burn order; `beyond`: minutes that nothing was left for, an overdraft (D5)."""
+    """`takes` in burn order, and the minutes that nothing was left for."""
 
     takes: tuple[Take, ...]
-    beyond: int
+    overdraft: int
+    """Within what the company may overdraw (D4)."""
+    grace: int
+    """Beyond it: nobody was there to end the call (D5)."""
+
+    @property
+    def beyond(self) -> int:
+        return self.overdraft + self.grace
 
 
 def minutes_due(seconds: Seconds, held: int, *, cut_for_exhaustion: bool) -> Minutes:
@@ -24,11 +31,13 @@ def minutes_due(seconds: Seconds, held: int, *, cut_for_exhaustion: bool) -> Min
     return Minutes(min(due, held)) if cut_for_exhaustion and held else due
 
 
-def settle(due: int, held: Mapping[Period, int], belongs_to: Period, grants: Sequence[Grant]) -> Settlement:
+def settle(
+    due: int, held: Mapping[Period, int], belongs_to: Period, grants: Sequence[Grant], allowance: int = 0
+) -> Settlement:
     """Take `due` minutes for a leg answered in the month `belongs_to` that claimed `held`, by month.
 
     Its claims are met first, the oldest first, each from what a claim of its month may use; what was talked beyond
-    them comes from what is available, and the rest is overdraft.
+    them comes from what is available, and the rest is overdraft, of which `allowance` minutes are within the limit.
     """
     left = {grant.grant_id: grant for grant in grants}
     taken: dict[int, int] = {}
@@ -40,4 +49,5 @@ def settle(due: int, held: Mapping[Period, int], belongs_to: Period, grants: Seq
             beyond -= one.minutes
             taken[one.grant.grant_id] = taken.get(one.grant.grant_id, 0) + one.minutes
             left[one.grant.grant_id] = replace(one.grant, unposted=one.grant.unposted - one.minutes)
-    return Settlement(tuple(Take(left[grant_id], minutes) for grant_id, minutes in taken.items()), beyond)
+    takes_made = tuple(Take(left[grant_id], minutes) for grant_id, minutes in taken.items())
+    return Settlement(takes_made, min(beyond, allowance), max(0, beyond - allowance))

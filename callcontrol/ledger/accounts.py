@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Integer, Text, bindparam, column, func, inser
 from callcontrol.database import Group, prepared
 from callcontrol.domain.grants import Grant, GrantKind
 from callcontrol.domain.minutes import Minutes, Period, period_of
+from callcontrol.domain.overdraft import allowance
 from callcontrol.domain.plans import PlanVersion, plan_for
 from callcontrol.ledger.tables import accounts, entries, grants, holds, plan_versions
 
@@ -19,7 +20,14 @@ from callcontrol.ledger.tables import accounts, entries, grants, holds, plan_ver
 companies = table("companies", column("id", Integer), column("time_zone", Text))
 
 _LOCK = (
-    select(accounts.c.held, accounts.c.next_seq, accounts.c.renewed_through, companies.c.time_zone)
+    select(
+        accounts.c.held,
+        accounts.c.next_seq,
+        accounts.c.renewed_through,
+        accounts.c.overdrawn,
+        accounts.c.overdraft_limit,
+        companies.c.time_zone,
+    )
     .join_from(accounts, companies, companies.c.id == accounts.c.company_id)
     .where(accounts.c.company_id == bindparam("company_id"))
     .with_for_update(of=accounts)
@@ -31,7 +39,13 @@ _OPEN = text(
 _SAVE = (
     update(accounts)
     .where(accounts.c.company_id == bindparam("account"))
-    .values(held=bindparam("held"), next_seq=bindparam("next_seq"), renewed_through=bindparam("renewed_through"))
+    .values(
+        held=bindparam("held"),
+        next_seq=bindparam("next_seq"),
+        renewed_through=bindparam("renewed_through"),
+        overdrawn=bindparam("overdrawn"),
+        overdraft_limit=bindparam("overdraft_limit"),
+    )
 )
 _PLANS = (
     select(plan_versions.c.from_period, plan_versions.c.minutes)
@@ -67,9 +81,18 @@ class Account:
     held: int
     next_seq: int
     renewed_through: Period | None
+    overdrawn: int
+    """Overdraft that is not paid back."""
+    overdraft_limit: int
+    """Of the policy in force; 0: `cut` (D4)."""
 
     def period_of(self, instant: datetime) -> Period:
         return period_of(instant, self.zone)
+
+    @property
+    def allowance(self) -> int:
+        """Minutes that calls in progress may still overdraw (D4)."""
+        return allowance(self.overdraft_limit, self.overdrawn)
 
 
 def lock(connection: Connection, company_id: int) -> Account:
@@ -82,7 +105,9 @@ def lock(connection: Connection, company_id: int) -> Account:
     if row is None:
         raise UnknownCompany(f"there is no company {company_id}")
     renewed = Period.parse(row.renewed_through) if row.renewed_through else None
-    return Account(company_id, ZoneInfo(row.time_zone), row.held, row.next_seq, renewed)
+    return Account(
+        company_id, ZoneInfo(row.time_zone), row.held, row.next_seq, renewed, row.overdrawn, row.overdraft_limit
+    )
 
 
 def group(company_id: int | None) -> Group | None:
@@ -106,6 +131,8 @@ def save(connection: Connection, account: Account) -> None:
             "held": account.held,
             "next_seq": account.next_seq,
             "renewed_through": str(account.renewed_through) if account.renewed_through else None,
+            "overdrawn": account.overdrawn,
+            "overdraft_limit": account.overdraft_limit,
         },
     )
 

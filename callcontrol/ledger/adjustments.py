@@ -19,6 +19,7 @@ _FIND = select(calls.c.company_id, calls.c.disposition, calls.c.billed_minutes).
 )
 _LINES = text(
     "SELECT e.seq, e.grant_id, e.leg_id, g.kind, g.period, coalesce(l.period, g.period) AS belongs_to,"
+    " g.posted - g.repaid AS outstanding,"
     " e.minutes - (SELECT coalesce(sum(m.minutes), 0) FROM entries m"
     "  WHERE m.company_id = e.company_id AND m.call_id = e.call_id AND m.mirrors = e.seq) AS remaining"
     " FROM entries e JOIN grants g ON g.id = e.grant_id JOIN legs l ON l.leg_id = e.leg_id"
@@ -77,6 +78,8 @@ def _give_back(
     connection: Connection, account: Account, request: RefundRequest, mirror: Mirror, leg_id: str, key: str
 ) -> None:
     connection.execute(_GIVE_BACK, {"grant": mirror.line.grant_id, "back": mirror.minutes})
+    if mirror.line.kind is GrantKind.OVERDRAFT:
+        account.overdrawn -= mirror.minutes
     add_entry(
         connection,
         account,
@@ -143,7 +146,7 @@ def _note(
 
 def _line(row: Any) -> PostedLine:
     pool, belongs_to = Period.parse(row.period), Period.parse(row.belongs_to)
-    return PostedLine(row.seq, row.grant_id, GrantKind(row.kind), pool, belongs_to, row.remaining)
+    return PostedLine(row.seq, row.grant_id, GrantKind(row.kind), pool, belongs_to, row.remaining, row.outstanding)
 
 
 def _stored(result: Refund) -> keys.Result:

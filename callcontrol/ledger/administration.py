@@ -17,12 +17,13 @@ from callcontrol.engine.ports.minutes import (
     EntryRow,
     LiveCalls,
     Order,
+    PolicyOrder,
     Refund,
     RefundRequest,
     Replay,
     Usage,
 )
-from callcontrol.ledger import accounts, adjustments, orders, reports
+from callcontrol.ledger import accounts, adjustments, orders, overdraft, reports
 from callcontrol.ledger.audit import audit
 from callcontrol.ledger.call_account import account_of
 from callcontrol.ledger.replay import replay
@@ -42,6 +43,9 @@ class SqlMinutesAdministration:
 
     async def add_addon(self, order: Order) -> None:
         await self._write(lambda connection: orders.add_addon(connection, order), order.company_id)
+
+    async def set_policy(self, order: PolicyOrder) -> None:
+        await self._write(lambda connection: overdraft.set_policy(connection, order), order.company_id)
 
     async def refund(self, request: RefundRequest) -> Refund:
         """Raises UnknownCall, NotRefundable, KeyReused too."""

@@ -21,6 +21,14 @@ _LONGEST_RECOVERY = timedelta(hours=2)
 _LONGEST_CALL_S = 24 * 3600
 """Of a call without terms of its own."""
 
+ENTERED = (
+    "CASE WHEN kind IN ('grant', 'raise', 'overdraft', 'grace', 'courtesy') THEN minutes"
+    " WHEN kind = 'withdraw' THEN -minutes ELSE 0 END"
+)
+"""What an entry adds to its grant, in SQL."""
+TAKEN = "CASE WHEN kind IN ('post', 'repay') THEN minutes WHEN kind = 'refund' THEN -minutes ELSE 0 END"
+"""What an entry takes of it."""
+
 # R7 and its cap in the database's words (whole seconds, rounded up): `due`.
 _LEGS = text(
     "SELECT * FROM (SELECT l.leg_id, l.outcome, l.billsec, l.billed_minutes, c.reason,"
@@ -52,7 +60,7 @@ _MIRRORS = text(
     " FROM (SELECT company_id, mirrors, sum(minutes) AS mirrored FROM entries WHERE mirrors IS NOT NULL"
     "  AND (CAST(:company AS INTEGER) IS NULL OR company_id = :company) GROUP BY company_id, mirrors) m"
     " JOIN entries e ON e.company_id = m.company_id AND e.seq = m.mirrors"
-    " WHERE m.mirrored > e.minutes OR e.kind <> 'post'"
+    " WHERE m.mirrored > e.minutes OR e.kind NOT IN ('post', 'grant', 'raise')"
 )
 # The role is today's: one that was changed during a call is told as long as the call lasts.
 _FOLLOW_UP = text(
@@ -71,17 +79,17 @@ _LISTED = text(
 )
 _TOTALS = text(
     "SELECT c.company_id, sum(c.billed_minutes - c.refunded_minutes) AS reported,"
-    " (SELECT coalesce(sum(CASE WHEN e.kind = 'post' THEN e.minutes WHEN e.mirrors IS NOT NULL THEN -e.minutes"
-    "   ELSE 0 END), 0) FROM entries e WHERE e.company_id = c.company_id) AS entered"
+    " (SELECT coalesce(sum(CASE WHEN e.kind = 'post' THEN e.minutes"
+    "   WHEN e.kind IN ('refund', 'courtesy') THEN -e.minutes ELSE 0 END), 0)"
+    "  FROM entries e WHERE e.company_id = c.company_id) AS entered"
     " FROM calls c WHERE c.company_id IS NOT NULL AND (CAST(:company AS INTEGER) IS NULL OR c.company_id = :company)"
     " GROUP BY c.company_id"
 )
 _POOLS = text(
-    "SELECT e.company_id, g.period,"
-    " sum(CASE WHEN e.kind NOT IN ('post', 'refund') THEN e.minutes ELSE 0 END) AS granted,"
-    " sum(CASE e.kind WHEN 'post' THEN e.minutes WHEN 'refund' THEN -e.minutes ELSE 0 END) AS posted"
-    " FROM entries e JOIN grants g ON g.id = e.grant_id"
-    " WHERE g.kind = 'monthly' AND (CAST(:company AS INTEGER) IS NULL OR e.company_id = :company)"
+    f"SELECT e.company_id, g.period, sum({ENTERED}) AS granted, sum({TAKEN}) AS posted"
+    " FROM (SELECT company_id, grant_id, kind, minutes FROM entries) e"
+    " JOIN (SELECT id, period FROM grants WHERE kind = 'monthly') g ON g.id = e.grant_id"
+    " WHERE (CAST(:company AS INTEGER) IS NULL OR e.company_id = :company)"
     " GROUP BY e.company_id, g.period"
 )
 Scope = dict[str, int | None]

@@ -36,7 +36,8 @@ def authorise(connection: Connection, opening: CallOpening) -> Hold:
 
 
 def extend(connection: Connection, call_id: str, until_minute: int, at: datetime) -> Hold:
-    """Hold at least `until_minute` minutes for the call. Raises NothingLeft, also for a call that is not open."""
+    """Hold at least `until_minute` minutes for a call that was answered, overdrawing where the company may (D4).
+    Raises NothingLeft, also for a call that is not open."""
     leg_id = keys.customer_leg(call_id)
     key = keys.hold_key(leg_id, until_minute)
     leg = find_leg(connection, leg_id)
@@ -76,7 +77,8 @@ def _hold_first_minute(connection: Connection, company_id: int, claimant: Claima
         raise NothingLeft(f"{free} minutes are free")
     claims.place(connection, account, claimant, period, 1)
     accounts.save(connection, account)
-    return Hold(1, last=free == 1)
+    # A new call draws on no overdraft, but once it is answered it may (D4).
+    return Hold(1, last=free_minutes(open_claims.minutes, grants, period, account.allowance) == 1)
 
 
 def _identity(leg_id: str, minute: int, company_id: int | None) -> keys.Identity:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
-from callcontrol.domain.holds import free_minutes
+from callcontrol.domain.holds import free_minutes, shortfall
 from callcontrol.domain.minutes import Period
 from callcontrol.ledger.accounts import Account, open_claims, unposted_grants
 from callcontrol.ledger.tables import hold_trail, holds
@@ -65,23 +65,28 @@ def move_to(
     leaving: int = 0,
 ) -> tuple[dict[Period, int], int, int]:
     """Move what the leg claimed before it was answered to the month of its answer, if that month can meet it and has
-    `leaving` more minutes free after it.
+    `leaving` more minutes free after it, without overdrawing.
 
     Held at 23:59:50 and answered at 00:00:05: the call belongs to the new month (D2), so its first minute is to come
     from there; where that has nothing, the minute already held stays good.
-    Returns the claims as they are now, the minutes of this month that are still free, and the open legs.
+    Returns the claims as they are now, the minutes of this month that are still free for a call in progress, with
+    what may be overdrawn (D4), and the open legs.
     """
     claims = open_claims(connection, account)
     earlier = {month: minutes for month, minutes in held.items() if month < period}
     grants = unposted_grants(connection, account, oldest=min([period, *claims.minutes]))
     moving = sum(earlier.values())
+    if not moving:
+        return held, free_minutes(claims.minutes, grants, period, account.allowance), claims.legs
     without = {month: minutes - earlier.get(month, 0) for month, minutes in claims.minutes.items()}
-    free = free_minutes(without, grants, period) - moving
-    if not moving or free < leaving:
-        return held, free_minutes(claims.minutes, grants, period), claims.legs
+    moved = {**without, period: without.get(period, 0) + moving}
+    drawn = shortfall(claims.minutes, grants)
+    if free_minutes(without, grants, period, drawn) < moving + leaving:
+        return held, free_minutes(claims.minutes, grants, period, account.allowance), claims.legs
     for month, minutes in earlier.items():
         release(connection, account, claimant, month, minutes)
     place(connection, account, claimant, period, moving)
+    free = free_minutes(moved, grants, period, account.allowance)
     return {period: held.get(period, 0) + moving}, free, claims.legs
 
 

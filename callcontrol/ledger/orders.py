@@ -10,6 +10,7 @@ from callcontrol.domain.plans import applies_from
 from callcontrol.engine.ports.minutes import Order
 from callcontrol.ledger import accounts, keys
 from callcontrol.ledger.accounts import Account, add_entry, add_grant
+from callcontrol.ledger.overdraft import repay
 from callcontrol.ledger.tables import grants, plan_versions
 
 _INSERT_VERSION = insert(plan_versions)
@@ -53,7 +54,8 @@ def set_plan(connection: Connection, order: Order) -> Period:
 
 
 def add_addon(connection: Connection, order: Order) -> None:
-    """A pack that never expires, at once (R4). Raises KeyReused, UnknownCompany, ValueError."""
+    """A pack that never expires, at once (R4); it pays back what is owed first (D4).
+    Raises KeyReused, UnknownCompany, ValueError."""
     if order.minutes < 1:
         raise ValueError("an add-on has 1 minute or more")
     key = keys.order_key(order.order_id)
@@ -64,6 +66,7 @@ def add_addon(connection: Connection, order: Order) -> None:
     month = account.period_of(order.at)
     grant_id = add_grant(connection, account, GrantKind.ADDON, month, order.minutes, at=order.at, source_ref=key)
     add_entry(connection, account, "grant", order.minutes, grant_id=grant_id, at=order.at, operation_key=key)
+    repay(connection, account, grant_id, order.minutes, key, order.at)
     accounts.save(connection, account)
     keys.finish(connection, key, {"grant_id": grant_id})
 

@@ -30,7 +30,7 @@ USAGE = select(
     _sum(grants.c.granted, _ADDON, grants.c.period == bindparam("month")).label("addon_contracted_in_month"),
     _sum(grants.c.granted - grants.c.posted, _ADDON).label("addon_balance"),
     _sum(grants.c.granted - grants.c.posted, grants.c.kind == GrantKind.COURTESY.value).label("courtesy_balance"),
-    _sum(grants.c.posted, grants.c.kind == GrantKind.OVERDRAFT.value).label("overdraft"),
+    _sum(grants.c.posted - grants.c.repaid, grants.c.kind == GrantKind.OVERDRAFT.value).label("overdraft"),
 ).where(grants.c.company_id == bindparam("company"))
 _TIME_ZONE = select(companies.c.time_zone).where(companies.c.id == bindparam("company"))
 _ENTRIES = (
@@ -57,6 +57,7 @@ def usage(connection: Connection, company_id: int, at: datetime) -> Usage:
         addon_balance=Minutes(row.addon_balance),
         courtesy_balance=Minutes(row.courtesy_balance),
         overdraft=Minutes(row.overdraft),
+        overdraft_limit=Minutes(account.overdraft_limit),
         held=Minutes(account.held),
         renews_at=month.ends_at(account.zone),
     )

@@ -105,11 +105,11 @@ def _post(
         held, _, _ = claims.move_to(connection, account, claimant, held, belongs_to)
     due = minutes_due(seconds, sum(held.values()), cut_for_exhaustion=closing.cut_for_exhaustion)
     available = accounts.unposted_grants(connection, account, oldest=min([belongs_to, *held]))
-    settlement = settle(due, held, belongs_to, available)
+    settlement = settle(due, held, belongs_to, available, account.allowance)
     _post_takes(connection, account, claimant, closing.call_id, settlement)
     postings = [Posting(take.grant.kind.value, take.minutes) for take in settlement.takes]
     if settlement.beyond:
-        _post_overdraft(connection, account, claimant, closing.call_id, belongs_to, settlement.beyond)
+        _post_overdraft(connection, account, claimant, closing.call_id, belongs_to, settlement)
         postings.append(Posting(GrantKind.OVERDRAFT.value, settlement.beyond))
     return belongs_to, due, tuple(postings)
 
@@ -122,9 +122,10 @@ def _post_takes(
 
 
 def _post_overdraft(
-    connection: Connection, account: Account, claimant: Claimant, call_id: str, month: Period, minutes: int
+    connection: Connection, account: Account, claimant: Claimant, call_id: str, month: Period, settlement: Settlement
 ) -> None:
-    """D5: minutes talked that nothing was left for are granted as they are posted, in the open, marked `grace`."""
+    """Minutes talked that nothing was left for are granted as they are posted, in the open: `overdraft` within the
+    company's limit (D4), `grace` beyond it (D5)."""
     known = connection.execute(_OVERDRAFT, {"company": account.company_id, "month": str(month)}).scalar_one_or_none()
     grant_id = known or add_grant(
         connection,
@@ -135,19 +136,22 @@ def _post_overdraft(
         at=claimant.at,
         source_ref=f"grant:overdraft:{month}",
     )
-    connection.execute(_RAISE, {"grant": grant_id, "more": minutes})
-    add_entry(
-        connection,
-        account,
-        "grace",
-        minutes,
-        grant_id=grant_id,
-        at=claimant.at,
-        operation_key=claimant.operation_key,
-        call_id=call_id,
-        leg_id=claimant.leg_id,
-    )
-    _post_to(connection, account, claimant, call_id, grant_id, minutes)
+    connection.execute(_RAISE, {"grant": grant_id, "more": settlement.beyond})
+    account.overdrawn += settlement.beyond
+    for kind, minutes in (("overdraft", settlement.overdraft), ("grace", settlement.grace)):
+        if minutes:
+            add_entry(
+                connection,
+                account,
+                kind,
+                minutes,
+                grant_id=grant_id,
+                at=claimant.at,
+                operation_key=claimant.operation_key,
+                call_id=call_id,
+                leg_id=claimant.leg_id,
+            )
+    _post_to(connection, account, claimant, call_id, grant_id, settlement.beyond)
 
 
 def _post_to(

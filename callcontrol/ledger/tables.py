@@ -35,12 +35,17 @@ accounts = Table(
     Column("held", Integer, nullable=False),
     Column("next_seq", Integer, nullable=False),
     Column("renewed_through", Text),
+    Column("overdrawn", Integer, nullable=False, server_default="0"),
+    Column("overdraft_limit", Integer, nullable=False, server_default="0"),
     CheckConstraint("held >= 0", name="held"),
+    CheckConstraint("overdrawn >= 0", name="overdrawn"),
+    CheckConstraint("overdraft_limit >= 0", name="overdraft_limit"),
     CheckConstraint("next_seq >= 1", name="next_seq"),
 )
 """A company's row, made at its first use: who changes anything of a company's minutes locks it first.
 
-`renewed_through`: the last month whose monthly grant exists.
+`renewed_through`: the last month whose monthly grant exists. `overdrawn`: what is not paid back of all overdrafts;
+`overdraft_limit`: that of the policy in force (D4).
 """
 
 plan_versions = Table(
@@ -57,6 +62,25 @@ plan_versions = Table(
     Index(None, "company_id"),
 )
 
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _company(),
+    Column("limit_minutes", Integer, nullable=False),
+    Column("from_seq", Integer, nullable=False),
+    Column("after_trail", Integer, nullable=False),
+    Column("operation_key", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    UniqueConstraint("operation_key"),
+    CheckConstraint("limit_minutes >= 0", name="limit_minutes"),
+    Index(None, "company_id"),
+)
+"""What an exhausted pool does to calls in progress (D4), as it was ordered: `limit_minutes` may be overdrawn, 0 is the
+policy `cut`. In force for the company's entries numbered `from_seq` and more, and for the lines of the hold trail after
+`after_trail`, until the next version: clocks that step do not disturb that order."""
+
 grants = Table(
     "grants",
     metadata,
@@ -66,11 +90,14 @@ grants = Table(
     Column("period", Text, nullable=False),
     Column("granted", Integer, nullable=False),
     Column("posted", Integer, nullable=False),
+    Column("repaid", Integer, nullable=False, server_default="0"),
     Column("source_ref", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("company_id", "source_ref"),
     CheckConstraint("kind IN ('monthly', 'courtesy', 'addon', 'overdraft')", name="kind"),
     CheckConstraint("posted >= 0 AND posted <= granted", name="posted"),
+    CheckConstraint("repaid >= 0 AND repaid <= posted", name="repaid"),
+    CheckConstraint("repaid = 0 OR kind = 'overdraft'", name="repaid_overdraft"),
     Index(
         "uq_grants_one_per_period",
         "company_id",
@@ -87,9 +114,10 @@ grants = Table(
         postgresql_where=text("posted < granted"),
     ),
 )
-"""Where minutes come from. `posted` and, for a pool raised or an overdraft, `granted` grow; nothing else changes.
+"""Where minutes come from. `posted`, `granted` (a pool raised, an overdraft, an order withdrawn) and `repaid` change,
+each by an entry; nothing else does. `repaid`: what of an overdraft's posted minutes add-ons have paid back (D4).
 
-`period`: the month of a monthly grant; for the others the month they were given in.
+`period`: the month of a monthly grant, or of overdrawn calls; for the others the month they were given in.
 """
 
 calls = Table(
@@ -201,17 +229,22 @@ entries = Table(
     Column("mirrors", Integer),
     PrimaryKeyConstraint("company_id", "seq"),
     ForeignKeyConstraint(["company_id", "mirrors"], ["entries.company_id", "entries.seq"]),
-    CheckConstraint("kind IN ('grant', 'raise', 'grace', 'post', 'refund', 'courtesy')", name="kind"),
-    CheckConstraint("(mirrors IS NULL) = (kind NOT IN ('refund', 'courtesy'))", name="mirrors"),
+    CheckConstraint(
+        "kind IN ('grant', 'raise', 'overdraft', 'grace', 'post', 'refund', 'courtesy', 'repay', 'repaid', 'withdraw')",
+        name="kind",
+    ),
+    CheckConstraint("(mirrors IS NULL) = (kind NOT IN ('refund', 'courtesy', 'withdraw'))", name="mirrors"),
     CheckConstraint("minutes >= 0", name="minutes"),
     CheckConstraint("seq >= 1", name="seq"),
     Index(None, "call_id"),
 )
 """The ledger itself, append-only, numbered per company without gaps.
 
-`grant`, `raise` (a plan up) and `grace` (an overdraft for minutes nothing was left for, D5) add to what a grant has;
-`post` takes from it. A line that `mirrors` another (by its number) takes minutes of that one back: `refund` gives them
-to the grant they were taken from, `courtesy` to a courtesy grant because their month is over (D9).
+`grant`, `raise` (a plan up), `overdraft` (minutes that nothing was left for, within the company's limit, D4) and
+`grace` (beyond it, D5) add to what a grant has; `post` takes from it. The next add-on pays an overdraft back: `repay`
+takes from the add-on, `repaid` says so on the overdraft. A line that `mirrors` another (by its number) takes minutes of
+that one back: `refund` gives them to the grant they were taken from, `courtesy` to a courtesy grant because their month
+is over (D9), `withdraw` takes a wrong order's minutes out of its grant.
 """
 
 adjustments = Table(
@@ -219,7 +252,7 @@ adjustments = Table(
     metadata,
     Column("operation_key", Text, primary_key=True),
     _company(),
-    Column("call_id", Text, ForeignKey("calls.call_id"), nullable=False),
+    Column("call_id", Text, ForeignKey("calls.call_id")),
     Column("period", Text, nullable=False),
     Column("minutes", Integer, nullable=False),
     Column("reason", Text, nullable=False),
@@ -228,8 +261,9 @@ adjustments = Table(
     CheckConstraint("minutes > 0", name="minutes"),
     Index(None, "call_id"),
 )
-"""Refunds (D9): who asked for them, and why: free text, so it is here and not in the entries. `period`: the company's
-month in which it was made, which decides where the minutes go."""
+"""Refunds of a call (D9), and without a call courtesies and corrections of orders: who asked for them, and why: free
+text, so it is here and not in the entries. `period`: the company's month in which it was made, which decides where the
+minutes of a refund go."""
 
 operations = Table(
     "operations",

@@ -66,7 +66,7 @@ async def test_grace_estimated_and_cut(books: Books) -> None:
     assert "4 min além do reservado" in portuguese
     assert "3 min a descoberto, marcado `grace`" in portuguese
     assert "marked `grace`" in english
-    await books.addon(1)
+    await books.addon(4)
     await books.dial("b", 300)
     await books.hang_up("b", 300, 361, cut=True)
     portuguese, _ = await told(books, "b")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callcontrol.domain.grants import Grant, GrantKind
-from callcontrol.domain.holds import BLOCK_MINUTES, extended_to, free_minutes, shortfall
+from callcontrol.domain.holds import BLOCK_MINUTES, extended_to, free_minutes, shortfall, withdrawable
 from callcontrol.domain.minutes import Period
 from callcontrol.domain.reference import Model
 from callcontrol.domain.settlement import settle
@@ -34,47 +35,61 @@ def model_of(by_month: dict[Period, int], lasting: int) -> Model:
     return Model(ZoneInfo("UTC"), pools=dict(by_month), addons=[lasting])
 
 
-@given(pools, few, claims, months)
+@given(pools, few, claims, months, few)
 def test_what_is_free_is_what_can_be_given_out(
-    by_month: dict[Period, int], lasting: int, held: dict[Period, int], month: Period
+    by_month: dict[Period, int], lasting: int, held: dict[Period, int], month: Period, allowance: int
 ) -> None:
-    """D1, D2. The open claims of other months are met as well, or nothing is free."""
-    free = free_minutes(held, grants_of(by_month, lasting), month)
-    possible = model_of(by_month, lasting).free({"others": held}, month)
-    unmet_elsewhere = shortfall(held, grants_of(by_month, lasting)) > 0
-    if unmet_elsewhere:
-        assert possible == -1
-    else:
-        assert free == possible
+    """D1, D2, D4: within the allowance, or without drawing more than the open claims do anyway."""
+    free = free_minutes(held, grants_of(by_month, lasting), month, allowance)
+    assert free == model_of(by_month, lasting).free({"others": held}, month, allowance)
 
 
 @given(pools, few, claims)
-def test_a_shortfall_is_there_exactly_when_not_all_can_be_met(
+def test_the_shortfall_is_what_must_be_overdrawn(
     by_month: dict[Period, int], lasting: int, held: dict[Period, int]
 ) -> None:
     """I3."""
-    can_be_met = model_of(by_month, lasting).free({"all": held}, MONTHS[-1]) >= 0
-    assert (shortfall(held, grants_of(by_month, lasting)) == 0) == can_be_met
+    assert shortfall(held, grants_of(by_month, lasting)) == model_of(by_month, lasting).drawn({"all": held})
 
 
-@given(pools, few, claims, claims, months)
-def test_settling_a_claim_never_takes_what_another_needs(
-    by_month: dict[Period, int], lasting: int, mine: dict[Period, int], others: dict[Period, int], month: Period
+@given(pools, few, claims, st.sampled_from([*MONTHS, None]))
+def test_what_no_open_claim_needs_can_be_withdrawn(
+    by_month: dict[Period, int], lasting: int, held: dict[Period, int], month: Period | None
 ) -> None:
-    """I3: as long as no more is due than is claimed, all others can still be met."""
+    grants = grants_of(by_month, lasting)
+    grant = next((one for one in grants if one.period == month and one.kind is GrantKind.MONTHLY), grants[-3])
+    minutes = withdrawable(grant, held, grants)
+    needed = shortfall(held, grants)
+    assert 0 <= minutes <= grant.unposted
+    assert shortfall(held, _taken(grants, {grant.grant_id: minutes})) == needed
+    if minutes < grant.unposted:
+        assert shortfall(held, _taken(grants, {grant.grant_id: minutes + 1})) > needed
+
+
+@given(pools, few, claims, claims, months, few, st.integers(0, 4))
+def test_settling_a_claim_never_takes_what_another_needs(
+    by_month: dict[Period, int],
+    lasting: int,
+    mine: dict[Period, int],
+    others: dict[Period, int],
+    month: Period,
+    allowance: int,
+    unused: int,
+) -> None:
+    """I3: as long as no more is due than is claimed, all others can still be met, and nothing is grace."""
     grants = grants_of(by_month, lasting)
     everyone = {since: mine.get(since, 0) + others.get(since, 0) for since in {*mine, *others}}
-    if shortfall(everyone, grants):
+    if shortfall(everyone, grants) > allowance:
         return
-    settlement = settle(sum(mine.values()), mine, month, grants)
-    assert settlement.beyond == 0
-    taken = {take.grant.grant_id: take.minutes for take in settlement.takes}
-    left = [
-        Grant(grant.grant_id, grant.kind, grant.period, grant.unposted - taken.get(grant.grant_id, 0))
-        for grant in grants
-    ]
+    settlement = settle(max(0, sum(mine.values()) - unused), mine, month, grants, allowance)
+    assert settlement.grace == 0
+    left = _taken(grants, {take.grant.grant_id: take.minutes for take in settlement.takes})
     assert all(grant.unposted >= 0 for grant in left)
-    assert shortfall(others, left) == 0
+    assert shortfall(others, left) <= allowance - settlement.overdraft
+
+
+def _taken(grants: list[Grant], minutes: dict[int, int]) -> list[Grant]:
+    return [replace(grant, unposted=grant.unposted - minutes.get(grant.grant_id, 0)) for grant in grants]
 
 
 @given(st.integers(0, 20), st.integers(0, 40), st.integers(-5, 400), st.integers(1, 30))

@@ -59,7 +59,6 @@ def add_company(connection: Connection, company_id: int = COMPANY, time_zone: st
             bill_inbound=False,
             auto_answer=False,
             recording=False,
-            exhaustion_policy="cut",
             created_at=NOON,
         )
     )

@@ -30,7 +30,6 @@ class AddCompany(Command, frozen=True, kw_only=True):
     bill_inbound: bool = False
     auto_answer: bool = False
     recording: bool = False
-    exhaustion_policy: str = "cut"
 
 
 class ListCompanies(Command, frozen=True, kw_only=True):
@@ -47,7 +46,6 @@ class SetCompany(Command, frozen=True, kw_only=True):
     bill_inbound: bool | UnsetType = UNSET
     auto_answer: bool | UnsetType = UNSET
     recording: bool | UnsetType = UNSET
-    exhaustion_policy: str | UnsetType = UNSET
 
 
 class RemoveCompany(Command, frozen=True, kw_only=True):

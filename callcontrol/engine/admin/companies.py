@@ -34,7 +34,6 @@ class CompanyCommands:
             bill_inbound=command.bill_inbound,
             auto_answer=command.auto_answer,
             recording=command.recording,
-            exhaustion_policy=valid.exhaustion_policy(command.exhaustion_policy),
         )
         return await self._store.add_company(new, self._context.now())
 
@@ -52,7 +51,6 @@ class CompanyCommands:
             bill_inbound=bool,
             auto_answer=bool,
             recording=bool,
-            exhaustion_policy=valid.exhaustion_policy,
         )
         return await self._store.change_company(command.company, changes)
 

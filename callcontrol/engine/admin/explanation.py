@@ -19,7 +19,13 @@ _SOURCES: dict[str, Sentence] = {
     GrantKind.MONTHLY: ("da franquia de {month}", "from the monthly pool of {month}"),
     GrantKind.COURTESY: ("de minutos de cortesia", "from courtesy minutes"),
     GrantKind.ADDON: ("de pacote adicional", "from an add-on"),
-    GrantKind.OVERDRAFT: (
+}
+_MARKS: dict[str, Sentence] = {
+    "overdraft": (
+        "a descoberto, dentro do limite da política `finish` (D4)",
+        "as overdraft, within the limit of the policy `finish` (D4)",
+    ),
+    "grace": (
         "a descoberto, marcado `grace`: já não havia de onde tirar (D5)",
         "as overdraft, marked `grace`: nothing was left to take from (D5)",
     ),
@@ -101,12 +107,13 @@ def _bill(account: CallAccount) -> Iterator[Sentence]:
         month = account.belongs_to
         yield f"Pertence a {month}, o mês do atendimento (D2).", f"It belongs to {month}, the month of its answer (D2)."
     for entry in account.entries:
-        if entry.kind == "post":
+        if entry.kind in _MARKS or (entry.kind == "post" and entry.grant_kind != GrantKind.OVERDRAFT):
             yield _taken(entry)
 
 
 def _taken(entry: EntryRow) -> Sentence:
-    portuguese, english = (words.format(month=entry.grant_period) for words in _SOURCES[entry.grant_kind])
+    words = _MARKS[entry.kind] if entry.kind in _MARKS else _SOURCES[entry.grant_kind]
+    portuguese, english = (word.format(month=entry.grant_period) for word in words)
     return (
         f"{entry.minutes} min {portuguese}, lançamento {entry.seq}.",
         f"{entry.minutes} min {english}, entry {entry.seq}.",
@@ -114,6 +121,7 @@ def _taken(entry: EntryRow) -> Sentence:
 
 
 def _refunds(account: CallAccount) -> Iterator[Sentence]:
+    lines = {entry.seq: entry for entry in account.entries}
     for note in account.refunds:
         at = _local(account, note.at)
         yield (
@@ -122,15 +130,20 @@ def _refunds(account: CallAccount) -> Iterator[Sentence]:
         )
         for entry in account.entries:
             if entry.mirrors is not None and entry.reference == f"adjust:{note.request}":
-                portuguese, english = _returned(entry)
+                portuguese, english = _returned(entry, lines[entry.mirrors])
                 yield (
                     f"{entry.minutes} min {portuguese}, espelhando o lançamento {entry.mirrors}.",
                     f"{entry.minutes} min {english}, mirroring entry {entry.mirrors}.",
                 )
 
 
-def _returned(entry: EntryRow) -> Sentence:
+def _returned(entry: EntryRow, mirrored: EntryRow) -> Sentence:
     if entry.kind == "courtesy":
+        if mirrored.grant_kind == GrantKind.OVERDRAFT:
+            return (
+                "viram cortesia, porque um adicional já tinha quitado o descoberto",
+                "became courtesy, because an add-on had paid the overdraft back",
+            )
         return "viram cortesia, porque o mês já acabou", "became courtesy, because the month was over"
     if entry.grant_kind == GrantKind.OVERDRAFT:
         return "a menos no descoberto", "less of overdraft"

@@ -31,7 +31,6 @@ class NewCompany:
     bill_inbound: bool
     auto_answer: bool
     recording: bool
-    exhaustion_policy: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ class CompanyView(msgspec.Struct, frozen=True, kw_only=True):
     bill_inbound: bool
     auto_answer: bool
     recording: bool
-    exhaustion_policy: str
-    """D4: `cut` or `finish`."""
 
 
 class UserView(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,18 @@ class Order:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyOrder:
+    """What an exhausted pool does to a company's calls in progress (D4)."""
+
+    company_id: int
+    limit_minutes: int
+    """How much they may overdraw in all; 0 is the policy `cut`."""
+    order_id: str
+    actor: str
+    at: datetime
+
+
 class UnknownCall(Exception):
     """No call has this id."""
 
@@ -64,6 +76,9 @@ class Usage:
     addon_balance: Minutes
     courtesy_balance: Minutes
     overdraft: Minutes
+    """Overdrawn and not paid back (D4, D5)."""
+    overdraft_limit: Minutes
+    """What may be overdrawn; 0 is the policy `cut`."""
     held: Minutes
     """Held by calls in progress, apart from used (D15)."""
     renews_at: datetime
@@ -181,7 +196,10 @@ class MinutesAdministration(Protocol):
         """Contract a monthly pool: up takes effect now, down next month (R12). Returns the period it applies from."""
 
     async def add_addon(self, order: Order) -> None:
-        """An add-on pack, at once (R12, R4)."""
+        """An add-on pack, at once (R12, R4); it pays back the overdraft first (D4)."""
+
+    async def set_policy(self, order: PolicyOrder) -> None:
+        """Contract what an exhausted pool does to calls in progress, at once (D4)."""
 
     async def refund(self, request: RefundRequest) -> Refund:
         """Give minutes of a closed call back, with lines that mirror the original ones (D9).

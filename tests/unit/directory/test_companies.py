@@ -27,7 +27,6 @@ async def test_defaults_are_those_of_the_rule_book(admin: Administration) -> Non
         "bill_inbound": False,
         "auto_answer": False,
         "recording": False,
-        "exhaustion_policy": "cut",
     }
     assert [row["slug"] for row in await admin.do(c.ListCompanies())] == ["padaria-sao-joao"]
 
@@ -57,7 +56,6 @@ async def test_set_changes_only_what_is_given(admin: Administration) -> None:
         ({"area_code": "011"}, "area code"),
         ({"max_call_minutes": 0}, "between 1 and 1440"),
         ({"max_call_minutes": 10**12}, "between 1 and 1440"),
-        ({"exhaustion_policy": "stop"}, "cut, finish"),
     ],
 )
 async def test_bad_fields_are_refused(admin: Administration, fields: dict[str, Any], words: str) -> None:

@@ -32,7 +32,6 @@ def new_company(slug: str = "acme") -> NewCompany:
         bill_inbound=False,
         auto_answer=False,
         recording=False,
-        exhaustion_policy="cut",
     )
 
 
