@@ -14,16 +14,20 @@ from callcontrol.engine.ports.ledger import LedgerUnavailable
 from callcontrol.engine.ports.minutes import (
     CallAccount,
     CallRow,
+    Cancellation,
     EntryRow,
+    Gift,
     LiveCalls,
     Order,
+    PlanCorrection,
     PolicyOrder,
     Refund,
     RefundRequest,
     Replay,
     Usage,
+    Withdrawal,
 )
-from callcontrol.ledger import accounts, adjustments, orders, overdraft, reports
+from callcontrol.ledger import accounts, adjustments, corrections, orders, overdraft, reports
 from callcontrol.ledger.audit import audit
 from callcontrol.ledger.call_account import account_of
 from callcontrol.ledger.replay import replay
@@ -46,6 +50,21 @@ class SqlMinutesAdministration:
 
     async def set_policy(self, order: PolicyOrder) -> None:
         await self._write(lambda connection: overdraft.set_policy(connection, order), order.company_id)
+
+    async def give_courtesy(self, gift: Gift) -> None:
+        await self._write(lambda connection: corrections.give_courtesy(connection, gift), gift.company_id)
+
+    async def cancel_order(self, cancellation: Cancellation) -> Withdrawal:
+        """Raises UnknownOrder, NotWithdrawable too."""
+        return await self._write(
+            lambda connection: corrections.cancel_order(connection, cancellation), cancellation.company_id
+        )
+
+    async def correct_plan(self, correction: PlanCorrection) -> Withdrawal:
+        """Raises NotWithdrawable too."""
+        return await self._write(
+            lambda connection: corrections.correct_plan(connection, correction), correction.company_id
+        )
 
     async def refund(self, request: RefundRequest) -> Refund:
         """Raises UnknownCall, NotRefundable, KeyReused too."""

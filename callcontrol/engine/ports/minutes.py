@@ -32,6 +32,62 @@ class PolicyOrder:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """Courtesy minutes given without a call; the same `order_id` again is the same gift."""
+
+    company_id: int
+    minutes: int
+    order_id: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Minutes of an add-on or of a gift to be taken out again, as they were ordered by mistake."""
+
+    company_id: int
+    of_order: str
+    minutes: int | None
+    """None: all of the order."""
+    order_id: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCorrection:
+    """The right size of this month's pool, which was ordered too large by mistake."""
+
+    company_id: int
+    minutes: int
+    order_id: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What a correction took out, and what the grant has now, used or not."""
+
+    minutes: Minutes
+    granted: Minutes
+    period: Period
+    """The month of the pool, or in which the add-on was ordered."""
+
+
+class UnknownOrder(Exception):
+    """No add-on or gift of the company has this order id."""
+
+
+class NotWithdrawable(Exception):
+    """The minutes are used or held by calls, or there are fewer; the message says how many can be withdrawn."""
+
+
 class UnknownCall(Exception):
     """No call has this id."""
 
@@ -200,6 +256,17 @@ class MinutesAdministration(Protocol):
 
     async def set_policy(self, order: PolicyOrder) -> None:
         """Contract what an exhausted pool does to calls in progress, at once (D4)."""
+
+    async def give_courtesy(self, gift: Gift) -> None:
+        """Courtesy minutes, at once; they never expire and are used before add-ons (D9)."""
+
+    async def cancel_order(self, cancellation: Cancellation) -> Withdrawal:
+        """Take minutes of an add-on or gift out again, by a line that mirrors the original one.
+        Raises UnknownOrder, NotWithdrawable."""
+
+    async def correct_plan(self, correction: PlanCorrection) -> Withdrawal:
+        """Make this month's pool, and the plan from now on, smaller at once, by lines that mirror those that made it
+        too large. Raises NotWithdrawable."""
 
     async def refund(self, request: RefundRequest) -> Refund:
         """Give minutes of a closed call back, with lines that mirror the original ones (D9).
