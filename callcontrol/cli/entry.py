@@ -18,7 +18,7 @@ from callcontrol.cli.companies import company
 from callcontrol.cli.daemon import check_config, doctor, migrate, run
 from callcontrol.cli.destinations import destination
 from callcontrol.cli.exits import Exit, complain, exit_of
-from callcontrol.cli.minutes import addon, calls, entries, plan, refund, usage
+from callcontrol.cli.minutes import addon, calls, courtesy, entries, plan, policy, refund, usage
 from callcontrol.cli.numbers import contact, did, number, trunk
 from callcontrol.cli.people import agent, user
 from callcontrol.cli.proof import audit, explain, replay
@@ -75,6 +75,8 @@ for _command in (
     destination,
     plan,
     addon,
+    courtesy,
+    policy,
     refund,
     usage,
     calls,

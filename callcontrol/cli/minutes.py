@@ -1,6 +1,8 @@
-"""`callcontrol plan`, `addon`, `refund`, `usage`, `calls` and `entries`."""
+"""`callcontrol plan`, `addon`, `courtesy`, `policy`, `refund`, `usage`, `calls` and `entries`."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -87,6 +89,18 @@ def set_plan(session: Session, company: str, minutes: int, order_id: str | None,
     show(session.execute(c.SetPlan(company=company, minutes=minutes, order_id=order_id)), as_json)
 
 
+@plan.command("correct")
+@click.argument("company")
+@click.argument("minutes", type=int)
+@click.option("--order", "order_id", required=True, help="Order id: posted again, it is the same correction.")
+@click.option("--reason", required=True, help="Why, for the statement.")
+@as_json_option
+@pass_session
+def correct_plan(session: Session, company: str, minutes: int, order_id: str, reason: str, as_json: bool) -> None:
+    """This month's pool was ordered too large by mistake: MINUTES is right. At once, as far as calls need no more."""
+    show(session.execute(c.CorrectPlan(company=company, minutes=minutes, order_id=order_id, reason=reason)), as_json)
+
+
 @click.group()
 def addon() -> None:
     """Add-on packs: minutes that never expire (R4)."""
@@ -101,6 +115,63 @@ def addon() -> None:
 def add_addon(session: Session, company: str, minutes: int, order_id: str, as_json: bool) -> None:
     """Add a pack of MINUTES to COMPANY, at once, even for calls in progress (R12, D3)."""
     show(session.execute(c.AddAddon(company=company, minutes=minutes, order_id=order_id)), as_json)
+
+
+def _cancelling(kind: str, name: str) -> click.Command:
+
+    @click.command("cancel", help=f"Take {name} of COMPANY back that was ordered by mistake, as far as it is unused.")
+    @click.argument("company")
+    @click.option("--of-order", required=True, metavar="ID", help="The order that was wrong.")
+    @click.option("--minutes", type=int, help="How many; all of it by default.")
+    @click.option("--order", "order_id", required=True, help="Order id: posted again, it is the same cancellation.")
+    @click.option("--reason", required=True, help="Why, for the statement.")
+    @as_json_option
+    @pass_session
+    def cancel(session: Session, /, company: str, as_json: bool, **given: Any) -> None:
+        show(session.execute(c.CancelOrder(company=company, kind=kind, **given)), as_json)
+
+    return cancel
+
+
+@click.group()
+def courtesy() -> None:
+    """Courtesy minutes: they never expire and are used before add-ons (D9)."""
+
+
+@courtesy.command("add")
+@click.argument("company")
+@click.argument("minutes", type=int)
+@click.option("--order", "order_id", required=True, help="Order id: posted again, it is the same gift.")
+@click.option("--reason", required=True, help="Why, for the statement.")
+@as_json_option
+@pass_session
+def add_courtesy(session: Session, company: str, minutes: int, order_id: str, reason: str, as_json: bool) -> None:
+    """Give COMPANY so many MINUTES, without a call. For those of a call, see `refund`."""
+    show(session.execute(c.AddCourtesy(company=company, minutes=minutes, order_id=order_id, reason=reason)), as_json)
+
+
+addon.add_command(_cancelling("addon", "an add-on"))
+courtesy.add_command(_cancelling("courtesy", "a courtesy"))
+
+
+@click.group()
+def policy() -> None:
+    """What an exhausted pool does to calls in progress (D4)."""
+
+
+@policy.command("set")
+@click.argument("company")
+@click.argument("policy")
+@click.option("--limit", "limit_minutes", type=int, metavar="MINUTES", help="What may be overdrawn with finish.")
+@click.option("--order", "order_id", required=True, help="Order id: posted again, it is the same order.")
+@as_json_option
+@pass_session
+def set_policy(
+    session: Session, company: str, policy: str, limit_minutes: int | None, order_id: str, as_json: bool
+) -> None:
+    """POLICY is `cut` (calls of COMPANY end with its minutes) or `finish` (they go on, as overdraft up to a limit)."""
+    ordered = c.SetPolicy(company=company, policy=policy, limit_minutes=limit_minutes, order_id=order_id)
+    show(session.execute(ordered), as_json)
 
 
 @click.command()
@@ -142,10 +213,15 @@ def _print_usage(figures: Row) -> None:
             f"{figures['addon_contracted_in_month']} min contracted this month, balance {figures['addon_balance']} min",
         ),
         ("courtesy", f"{figures['courtesy_balance']} min"),
-        ("overdraft", f"{figures['overdraft']} min"),
+        ("overdraft", f"{figures['overdraft']} min to be paid back by the next add-on; {_policy(figures)}"),
         ("held by calls", f"{figures['held']} min"),
     ]:
         click.echo(f"{name:13}  {value}")
+
+
+def _policy(figures: Row) -> str:
+    limit = f", {figures['overdraft_limit']} min" if figures["overdraft_limit"] else ""
+    return f"policy {figures['policy']}{limit}"
 
 
 @click.command()

@@ -30,7 +30,7 @@ Correction = Cancellation | PlanCorrection
 _ORDERED = select(grants.c.id, grants.c.kind, grants.c.period, grants.c.granted, grants.c.posted).where(
     grants.c.company_id == bindparam("company"),
     grants.c.source_ref == bindparam("order"),
-    grants.c.kind.in_((GrantKind.ADDON.value, GrantKind.COURTESY.value)),
+    grants.c.kind == bindparam("kind"),
 )
 _POOL = select(grants.c.id, grants.c.kind, grants.c.period, grants.c.granted, grants.c.posted).where(
     grants.c.company_id == bindparam("company"),
@@ -82,10 +82,10 @@ def cancel_order(connection: Connection, cancellation: Cancellation) -> Withdraw
         return _withdrawal(done)
     account = accounts.lock(connection, cancellation.company_id)
     accounts.renew(connection, account, cancellation.at)
-    parameters = {"company": account.company_id, "order": keys.order_key(cancellation.of_order)}
-    ordered = connection.execute(_ORDERED, parameters).one_or_none()
+    of_order = {"kind": cancellation.kind.value, "order": keys.order_key(cancellation.of_order)}
+    ordered = connection.execute(_ORDERED, {"company": account.company_id, **of_order}).one_or_none()
     if ordered is None:
-        raise UnknownOrder(f"the company has no add-on and no courtesy of the order {cancellation.of_order!r}")
+        raise UnknownOrder(f"the company has no {cancellation.kind} of the order {cancellation.of_order!r}")
     minutes = ordered.granted if cancellation.minutes is None else cancellation.minutes
     return _withdraw(connection, account, ordered, minutes, key, cancellation)
 

@@ -256,6 +256,46 @@ class AddAddon(Command, frozen=True, kw_only=True):
     order_id: str
 
 
+class CorrectPlan(Command, frozen=True, kw_only=True):
+    """This month's pool was ordered too large by mistake: `minutes` is the right size."""
+
+    company: str
+    minutes: int
+    order_id: str
+    reason: str
+
+
+class CancelOrder(Command, frozen=True, kw_only=True):
+    """An add-on or a courtesy was ordered by mistake."""
+
+    company: str
+    kind: str
+    """`addon` or `courtesy`."""
+    of_order: str
+    minutes: int | None = None
+    """None: all of it."""
+    order_id: str
+    reason: str
+
+
+class AddCourtesy(Command, frozen=True, kw_only=True):
+    company: str
+    minutes: int
+    order_id: str
+    reason: str
+
+
+class SetPolicy(Command, frozen=True, kw_only=True):
+    """What an exhausted pool does to calls in progress (D4)."""
+
+    company: str
+    policy: str
+    """`cut` or `finish`."""
+    limit_minutes: int | None = None
+    """What may be overdrawn with `finish`."""
+    order_id: str
+
+
 class RefundCall(Command, frozen=True, kw_only=True):
     call_id: str
     minutes: int | None = None
@@ -306,7 +346,8 @@ AnyCommand = (
     | AddOriginNumber | ListOriginNumbers | SetOriginNumber | RemoveOriginNumber
     | AddContact | ListContacts | SetContact | RemoveContact
     | AllowDestination | DenyDestination | RemoveDestination | ListDestinations | TestDestination
-    | SetPlan | AddAddon | RefundCall | ShowUsage | ListCalls | ListEntries
+    | SetPlan | CorrectPlan | AddAddon | AddCourtesy | CancelOrder | SetPolicy
+    | RefundCall | ShowUsage | ListCalls | ListEntries
     | AuditLedger | ReplayLedger | ExplainCall
 )  # fmt: skip
 

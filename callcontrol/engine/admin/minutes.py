@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from callcontrol.domain.minutes import period_of
+from callcontrol.domain.grants import GrantKind
+from callcontrol.domain.minutes import Period, period_of
+from callcontrol.domain.overdraft import policy_of
 from callcontrol.domain.status import call_status
 from callcontrol.engine.admin import commands as c
 from callcontrol.engine.admin import validation as valid
 from callcontrol.engine.admin.context import Context, Handlers
 from callcontrol.engine.admin.errors import conflict, invalid, not_found
 from callcontrol.engine.admin.store import People
-from callcontrol.engine.admin.views import CallView, EntryView, OrderView, RefundView, UsageView
-from callcontrol.engine.ports.minutes import CallRow, NotRefundable, Order, RefundRequest, UnknownCall
+from callcontrol.engine.admin.views import (
+    CallView,
+    CompanyView,
+    CorrectionView,
+    EntryView,
+    OrderView,
+    PolicyView,
+    RefundView,
+    UsageView,
+)
+from callcontrol.engine.ports.minutes import (
+    CallRow,
+    Cancellation,
+    Gift,
+    NotRefundable,
+    NotWithdrawable,
+    Order,
+    PlanCorrection,
+    PolicyOrder,
+    RefundRequest,
+    UnknownCall,
+    UnknownOrder,
+    Withdrawal,
+)
 
 
 class MinuteCommands:
@@ -26,7 +51,11 @@ class MinuteCommands:
     def handlers(self) -> Handlers:
         return {
             c.SetPlan: self._set_plan,
+            c.CorrectPlan: self._correct_plan,
             c.AddAddon: self._add_addon,
+            c.AddCourtesy: self._add_courtesy,
+            c.CancelOrder: self._cancel_order,
+            c.SetPolicy: self._set_policy,
             c.RefundCall: self._refund_call,
             c.ShowUsage: self._show_usage,
             c.ListCalls: self._list_calls,
@@ -42,7 +71,7 @@ class MinuteCommands:
             at=self._context.now(),
         )
         applies_from = await self._minutes.set_plan(order)
-        return _ordered(company.slug, order, str(applies_from))
+        return _ordered(company, order, applies_from)
 
     async def _add_addon(self, command: c.AddAddon, actor: str) -> OrderView:
         company = await self._store.company(command.company)
@@ -53,7 +82,66 @@ class MinuteCommands:
             at=self._context.now(),
         )
         await self._minutes.add_addon(order)
-        return _ordered(company.slug, order, str(period_of(order.at, ZoneInfo(company.time_zone))))
+        return _ordered(company, order)
+
+    async def _add_courtesy(self, command: c.AddCourtesy, actor: str) -> OrderView:
+        company = await self._store.company(command.company)
+        gift = Gift(
+            company_id=company.id,
+            minutes=valid.between(command.minutes, 1, valid.MAX_MINUTES, "a courtesy, in minutes,"),
+            order_id=valid.order_id(command.order_id),
+            reason=valid.text(command.reason, "the reason"),
+            actor=actor,
+            at=self._context.now(),
+        )
+        await self._minutes.give_courtesy(gift)
+        return _ordered(company, gift)
+
+    async def _correct_plan(self, command: c.CorrectPlan, actor: str) -> CorrectionView:
+        company = await self._store.company(command.company)
+        correction = PlanCorrection(
+            company_id=company.id,
+            minutes=valid.between(command.minutes, 0, valid.MAX_MINUTES, "a plan, in minutes,"),
+            order_id=valid.order_id(command.order_id),
+            reason=valid.text(command.reason, "the reason"),
+            actor=actor,
+            at=self._context.now(),
+        )
+        return await _corrected(company, correction.order_id, self._minutes.correct_plan(correction))
+
+    async def _cancel_order(self, command: c.CancelOrder, actor: str) -> CorrectionView:
+        company = await self._store.company(command.company)
+        minutes, kinds = command.minutes, (GrantKind.ADDON, GrantKind.COURTESY)
+        cancellation = Cancellation(
+            company_id=company.id,
+            kind=GrantKind(valid.word(command.kind, kinds, "what can be cancelled")),
+            of_order=valid.order_id(command.of_order),
+            minutes=None
+            if minutes is None
+            else valid.between(minutes, 1, valid.MAX_MINUTES, "a cancellation, in minutes,"),
+            order_id=valid.order_id(command.order_id),
+            reason=valid.text(command.reason, "the reason"),
+            actor=actor,
+            at=self._context.now(),
+        )
+        return await _corrected(company, cancellation.order_id, self._minutes.cancel_order(cancellation))
+
+    async def _set_policy(self, command: c.SetPolicy, actor: str) -> PolicyView:
+        company = await self._store.company(command.company)
+        order = PolicyOrder(
+            company_id=company.id,
+            limit_minutes=valid.overdraft_limit(command.policy, command.limit_minutes),
+            order_id=valid.order_id(command.order_id),
+            actor=actor,
+            at=self._context.now(),
+        )
+        await self._minutes.set_policy(order)
+        return PolicyView(
+            company=company.slug,
+            order_id=order.order_id,
+            policy=policy_of(order.limit_minutes).value,
+            overdraft_limit=order.limit_minutes,
+        )
 
     async def _refund_call(self, command: c.RefundCall, actor: str) -> RefundView:
         minutes = command.minutes
@@ -95,6 +183,8 @@ class MinuteCommands:
             addon_balance=usage.addon_balance,
             courtesy_balance=usage.courtesy_balance,
             overdraft=usage.overdraft,
+            policy=policy_of(usage.overdraft_limit).value,
+            overdraft_limit=usage.overdraft_limit,
             held=usage.held,
             renews_at=usage.renews_at.astimezone(ZoneInfo(company.time_zone)),
         )
@@ -131,8 +221,22 @@ class MinuteCommands:
         ]
 
 
-def _ordered(company: str, order: Order, applies_from: str) -> OrderView:
-    return OrderView(company=company, order_id=order.order_id, minutes=order.minutes, applies_from=applies_from)
+def _ordered(company: CompanyView, order: Order | Gift, applies_from: Period | None = None) -> OrderView:
+    """By default it counts from the month in which it is ordered."""
+    month = applies_from or period_of(order.at, ZoneInfo(company.time_zone))
+    return OrderView(company=company.slug, order_id=order.order_id, minutes=order.minutes, applies_from=str(month))
+
+
+async def _corrected(company: CompanyView, order_id: str, correcting: Awaitable[Withdrawal]) -> CorrectionView:
+    try:
+        withdrawal = await correcting
+    except UnknownOrder as error:
+        raise not_found(str(error)) from error
+    except NotWithdrawable as error:
+        raise conflict(str(error)) from error
+    return CorrectionView(
+        company=company.slug, order_id=order_id, withdrawn=withdrawal.minutes, granted=withdrawal.granted
+    )
 
 
 def _call(row: CallRow, people: People, zone: ZoneInfo) -> CallView:

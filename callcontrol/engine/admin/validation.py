@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 from callcontrol.domain.destinations import ImpossiblePrefix, normalise_prefix
 from callcontrol.domain.numbers import DestinationKind, UndiallableNumber, normalise, without_separators
+from callcontrol.domain.overdraft import ExhaustionPolicy
 from callcontrol.domain.rights import GRANTABLE, Right, Role
 from callcontrol.engine.admin.errors import conflict, invalid
 
@@ -108,8 +109,16 @@ def word(value: str, words: Iterable[str], field: str) -> str:
     return value
 
 
-def exhaustion_policy(value: str) -> str:
-    return word(value, ("cut", "finish"), "the policy of an exhausted pool (D4)")
+def overdraft_limit(policy: str, limit_minutes: int | None) -> int:
+    """D4: `cut` has none, `finish` needs one."""
+    word(policy, ExhaustionPolicy, "the policy of an exhausted pool (D4)")
+    if policy == ExhaustionPolicy.CUT:
+        if limit_minutes is not None:
+            raise invalid("the policy cut has no limit: leave --limit out, or give finish")
+        return 0
+    if limit_minutes is None:
+        raise invalid("the policy finish needs --limit: how many minutes may be overdrawn")
+    return between(limit_minutes, 1, MAX_MINUTES, "the limit of the overdraft, in minutes,")
 
 
 def role(value: str) -> Role:

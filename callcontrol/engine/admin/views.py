@@ -114,6 +114,11 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     addon_balance: int
     courtesy_balance: int
     overdraft: int
+    """Overdrawn and not paid back (D4, D5)."""
+    policy: str
+    """`cut` or `finish` (D4)."""
+    overdraft_limit: int
+    """What may be overdrawn with `finish`; else 0."""
     held: int
     renews_at: datetime
 
@@ -180,6 +185,25 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     minutes: int
     applies_from: str
     """The month (`YYYY-MM`) from which it counts (R12)."""
+
+
+class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
+    """D4."""
+
+    company: str
+    order_id: str
+    policy: str
+    overdraft_limit: int
+
+
+class CorrectionView(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken out again of a wrong order. Minutes."""
+
+    company: str
+    order_id: str
+    withdrawn: int
+    granted: int
+    """What the order, or the month's pool, has now, used or not."""
 
 
 class AuditView(msgspec.Struct, frozen=True, kw_only=True):

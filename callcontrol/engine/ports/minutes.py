@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from callcontrol.domain.causes import Disposition, Reason
+from callcontrol.domain.grants import GrantKind
 from callcontrol.domain.minutes import Minutes, Period, Seconds
 
 
@@ -49,6 +50,7 @@ class Cancellation:
     """Minutes of an add-on or of a gift to be taken out again, as they were ordered by mistake."""
 
     company_id: int
+    kind: GrantKind
     of_order: str
     minutes: int | None
     """None: all of the order."""

@@ -45,6 +45,8 @@ VALID = {
     "prefix": "+5511",
     "minutes": "10",
     "order_id": "o9",
+    "of_order": "o8",
+    "policy": "cut",
     "call": "call-1",
     "reason": "noise",
 }
@@ -53,6 +55,7 @@ DAEMON = {("run",), ("doctor",), ("migrate",), ("check-config",)}
 FINE = frozenset({Exit.OK, Exit.USAGE, Exit.REFUSED})
 
 COMMANDS = {" ".join(path): (path, command) for path, command in leaves() if path not in DAEMON}
+ORDERS = {"addon add", "courtesy add"}
 
 
 def invocation(path: Sequence[str], command: click.Command, **replaced: str) -> tuple[str, ...]:
@@ -126,9 +129,9 @@ def test_unknown_company_is_refused(furnished: CommandLine, name: str) -> None:
     assert code == Exit.REFUSED
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name.endswith(" add") and name != "addon add"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name.endswith(" add") and name not in ORDERS])
 def test_duplicates_are_refused(furnished: CommandLine, name: str) -> None:
-    """An add-on's order is the exception: the same one again is the same order."""
+    """Orders are the exception: the same one again is the same order."""
     path, command = COMMANDS[name]
     furnished.run(*invocation(path, command))
     assert check(furnished, invocation(path, command)) == Exit.REFUSED

@@ -59,9 +59,9 @@ def test_a_company_from_nothing_to_usage(cc: CommandLine) -> None:
 
 def test_set_commands_change_what_is_given_and_no_more(cc: CommandLine) -> None:
     before = cc.do("company", "add", "Acme", "--area-code", "11", "--recording", "--json").json
-    after = cc.do("company", "set", "acme", "--blocked", "--on-exhaustion", "finish", "--json").json
-    assert after == {**before, "blocked": True, "exhaustion_policy": "finish"}
-    after = cc.do("company", "set", "acme", "--unblocked", "--no-recording", "--on-exhaustion", "cut", "--json").json
+    after = cc.do("company", "set", "acme", "--blocked", "--json").json
+    assert after == {**before, "blocked": True}
+    after = cc.do("company", "set", "acme", "--unblocked", "--no-recording", "--json").json
     assert after == {**before, "recording": False}
 
 

@@ -182,7 +182,7 @@ def test_text_that_is_not_unicode_never_leaves() -> None:
 
 
 def test_commands_survive_the_wire() -> None:
-    command = AddCompany(name="Acme", area_code="11", exhaustion_policy="finish")
+    command = AddCompany(name="Acme", area_code="11", recording=True)
     assert decode(encode(command)) == command
 
 

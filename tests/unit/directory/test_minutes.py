@@ -36,6 +36,8 @@ async def test_usage_shows_what_was_contracted(admin: Administration) -> None:
         "addon_balance": 100,
         "courtesy_balance": 0,
         "overdraft": 0,
+        "policy": "cut",
+        "overdraft_limit": 0,
         "held": 0,
         "renews_at": "2026-12-01T00:00:00-03:00",
     }
