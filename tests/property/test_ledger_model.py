@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,10 +20,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import text
 
-from callcontrol.domain.minutes import Period, billsec, period_of
+from callcontrol.domain.grants import GrantKind
+from callcontrol.domain.minutes import billsec, period_of
 from callcontrol.domain.reference import Model, Source
 from callcontrol.engine.ports.ledger import CallClosing, Cdr, Hold
-from callcontrol.engine.ports.minutes import NotRefundable, Order, Refund, RefundRequest
+from callcontrol.engine.ports.minutes import (
+    Cancellation,
+    Gift,
+    NotRefundable,
+    NotWithdrawable,
+    Order,
+    PlanCorrection,
+    PolicyOrder,
+    RefundRequest,
+)
 from tests.support.books import COMPANY, NODE, Books, closing, open_books, opening
 
 T = TypeVar("T")
@@ -46,6 +56,19 @@ class Talk:
     held: int = 1
 
 
+Ask = Callable[[Books, Any], Coroutine[Any, Any, Any]]
+
+
+@dataclass
+class Pack:
+    """An add-on or a gift, by its number among those of its kind."""
+
+    kind: GrantKind
+    order_id: str
+    number: int
+    granted: int
+
+
 class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -57,20 +80,32 @@ class LedgerMachine(RuleBasedStateMachine):
         self.open: dict[str, Talk] = {}
         self.holds_told: dict[tuple[str, int], Hold] = {}
         self.closed: dict[str, tuple[CallClosing, Cdr]] = {}
-        self.orders: dict[Order, Period | None] = {}
-        self.refunds: dict[RefundRequest, Refund] = {}
+        self.done: list[tuple[Ask, Any, Any]] = []
+        """Every order, refund and correction, and what was answered."""
+        self.packs: list[Pack] = []
         self.calls = 0
 
     def run(self, operation: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(operation)
+
+    def ask(self, ask: Ask, request: Any) -> Any:
+        """An order, or another request for minutes, that may be repeated later."""
+        answer = self.run(ask(self.books, request))
+        self.done.append((ask, request, answer))
+        return answer
+
+    @property
+    def order_id(self) -> str:
+        return f"order-{len(self.done)}"
 
     @initialize(
         before_midnight_s=st.sampled_from([0, 5, 70, 3600]),
         plan=st.sampled_from([0, 1, 2, 3, 4, 60]),
         next_plan=st.sampled_from([0, 1, 2, 3]),
         addon=st.sampled_from([0, 0, 0, 1]),
+        limit=st.sampled_from([0, 0, 1, 6]),
     )
-    def open_ledger(self, before_midnight_s: int, plan: int, next_plan: int, addon: int) -> None:
+    def open_ledger(self, before_midnight_s: int, plan: int, next_plan: int, addon: int, limit: int) -> None:
         """Little is left and day 1 is near: where the rules meet."""
         self._open()
         self.now = MIDNIGHT - timedelta(seconds=before_midnight_s + 1)
@@ -79,6 +114,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self.set_plan(next_plan)
         if addon:
             self.buy_addon(addon)
+        if limit:
+            self.set_policy(limit)
 
     def _open(self) -> None:
         self.books: Books = self.run(self.stack.enter_async_context(open_books(self.directory)))
@@ -117,26 +154,70 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([0, 1, 2, 3]))
     def set_plan(self, minutes: int) -> None:
-        order = Order(COMPANY, minutes, f"order-{len(self.orders)}", self.now)
-        self.orders[order] = self.run(self.books.minutes.set_plan(order))
-        assert self.orders[order] == self.model.set_plan(minutes, self.now)
+        order = Order(COMPANY, minutes, self.order_id, self.now)
+        assert self.ask(lambda books, order: books.minutes.set_plan(order), order) == self.model.set_plan(
+            minutes, self.now
+        )
 
     @precondition(lambda self: sum(self.model.addons) < 2)
-    @rule(minutes=st.sampled_from([1, 2]))
+    @rule(minutes=st.sampled_from([1, 2, 3]))
     def buy_addon(self, minutes: int) -> None:
-        order = Order(COMPANY, minutes, f"order-{len(self.orders)}", self.now)
-        self.orders[order] = self.run(self.books.minutes.add_addon(order))
+        """D4: it pays back what is owed first."""
+        order = Order(COMPANY, minutes, self.order_id, self.now)
+        self.packs.append(Pack(GrantKind.ADDON, order.order_id, len(self.model.addons), minutes))
+        self.ask(lambda books, order: books.minutes.add_addon(order), order)
         self.model.add_addon(minutes, self.now)
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: sum(self.model.courtesies) < 2)
+    @rule(minutes=st.sampled_from([1, 2]))
+    def give_courtesy(self, minutes: int) -> None:
+        gift = Gift(COMPANY, minutes, self.order_id, "goodwill", "operator", self.now)
+        self.packs.append(Pack(GrantKind.COURTESY, gift.order_id, len(self.model.courtesies), minutes))
+        self.ask(lambda books, gift: books.minutes.give_courtesy(gift), gift)
+        self.model.give_courtesy(minutes, self.now)
+
+    @rule(limit=st.sampled_from([0, 1, 2, 6]))
+    def set_policy(self, limit: int) -> None:
+        """D4."""
+        order = PolicyOrder(COMPANY, limit, self.order_id, "operator", self.now)
+        self.ask(lambda books, order: books.minutes.set_policy(order), order)
+        self.model.limit = limit
+
+    @precondition(lambda self: self.packs)
+    @rule(data=st.data(), minutes=st.sampled_from([None, 1, 2]))
+    def cancel_an_order(self, data: st.DataObject, minutes: int | None) -> None:
+        pack = data.draw(st.sampled_from(self.packs))
+        asked = Cancellation(
+            COMPANY, pack.kind, pack.order_id, minutes, self.order_id, "typing error", "operator", self.now
+        )
+        self.model.renew(self.now)
+        stock = self.model.addons if pack.kind is GrantKind.ADDON else self.model.courtesies
+        fewer = pack.granted if minutes is None else minutes
+        if fewer and self.model.withdraw(stock, pack.number, fewer):
+            pack.granted -= fewer
+            done = self.ask(lambda books, asked: books.minutes.cancel_order(asked), asked)
+            assert (done.minutes, done.granted) == (fewer, pack.granted)
+        else:
+            with pytest.raises(NotWithdrawable):
+                self.run(self.books.minutes.cancel_order(asked))
+
+    @rule(minutes=st.sampled_from([0, 1, 2, 3]))
+    def correct_the_plan(self, minutes: int) -> None:
+        asked = PlanCorrection(COMPANY, minutes, self.order_id, "typing error", "operator", self.now)
+        self.model.renew(self.now)
+        before = self.model.granted.get(self.model.month(self.now), 0)
+        if before > minutes and self.model.correct_plan(minutes, self.now):
+            done = self.ask(lambda books, asked: books.minutes.correct_plan(asked), asked)
+            assert (done.minutes, done.granted) == (before - minutes, minutes)
+        else:
+            with pytest.raises(NotWithdrawable):
+                self.run(self.books.minutes.correct_plan(asked))
+
+    @precondition(lambda self: self.done)
     @rule(data=st.data())
     def repeat_an_order(self, data: st.DataObject) -> None:
-        order, period = data.draw(st.sampled_from(list(self.orders.items())))
-        again = replace(order, at=self.now)
-        if period is None:
-            self.run(self.books.minutes.add_addon(again))
-        else:
-            assert self.run(self.books.minutes.set_plan(again)) == period
+        ask, request, answer = data.draw(st.sampled_from(self.done))
+        assert self.run(ask(self.books, replace(request, at=self.now))) == answer
 
     # calls
 
@@ -232,22 +313,16 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), minutes=st.sampled_from([None, 1, 2, 3]))
     def refund(self, data: st.DataObject, minutes: int | None) -> None:
         call_id = data.draw(st.sampled_from([call_id for call_id, posted in self.model.posted.items() if posted]))
-        request = RefundRequest(call_id, minutes, f"refund-{len(self.refunds)}", "reason", "operator", self.now)
+        request = RefundRequest(call_id, minutes, self.order_id, "reason", "operator", self.now)
         left = len(self.model.posted[call_id])
         if minutes is not None and minutes > left:
             with pytest.raises(NotRefundable):
                 self.run(self.books.minutes.refund(request))
             return
-        self.refunds[request] = self.run(self.books.minutes.refund(request))
+        refund = self.ask(lambda books, request: books.minutes.refund(request), request)
         self.model.renew(self.now)
         self.model.refund(call_id, minutes or left, self.model.month(self.now))
-        assert self.refunds[request].left == len(self.model.posted[call_id])
-
-    @precondition(lambda self: self.refunds)
-    @rule(data=st.data())
-    def repeat_a_refund(self, data: st.DataObject) -> None:
-        request, refund = data.draw(st.sampled_from(list(self.refunds.items())))
-        assert self.run(self.books.minutes.refund(replace(request, at=self.now, reason="again"))) == refund
+        assert refund.left == len(self.model.posted[call_id])
 
     # repetition and disorder (D7)
 
@@ -300,6 +375,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert usage.monthly_posted == granted - self.model.pools.get(month, 0)
         assert usage.addon_balance == sum(self.model.addons)
         assert usage.courtesy_balance == sum(self.model.courtesies)
+        assert usage.overdraft == sum(self.model.owed.values())
+        assert usage.overdraft_limit == self.model.limit
         assert usage.held == sum(talk.held for talk in self.open.values())
 
     @invariant()
@@ -309,6 +386,16 @@ class LedgerMachine(RuleBasedStateMachine):
         for call_id, source, minutes in self._postings():
             posted[call_id] += Counter({source: minutes})
         assert posted == {call_id: Counter(sources) for call_id, sources in self.model.posted.items()}
+
+    @invariant()
+    def grace_is_the_models(self) -> None:
+        """D4, D5: which overdrawn minutes were beyond the limit."""
+        entries = self.run(self.books.minutes.entries(COMPANY))
+        graced = Counter({entry.call_id: 0 for entry in entries})
+        for entry in entries:
+            if entry.kind == "grace":
+                graced[entry.call_id] += entry.minutes
+        assert +graced == +Counter(self.model.graced)
 
     def _postings(self) -> list[tuple[str, Source, int]]:
         rows = self.run(self.books.database.writer.submit(lambda connection: connection.execute(_POSTINGS).all()))
