@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import Connection, Executable, Select, TextClause
@@ -18,6 +19,8 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.dml import UpdateBase
 
 Convert = Callable[[Any], Any] | None
+
+_NOTHING: Mapping[str, Any] = {}
 
 _MOST = 256
 """Statements kept: those of the modules. One more is run by SQLAlchemy, so nothing grows without end."""
@@ -33,21 +36,25 @@ def prepared(connection: Connection) -> Connection:
 class _Prepared:
     """Of a `sqlalchemy.Connection` what operations use: `execute`."""
 
+    __slots__ = ("_connection", "_driver")
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._driver: Any = connection.connection.dbapi_connection
 
-    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
+    def execute(self, statement: Executable, parameters: Mapping[str, Any] = _NOTHING) -> Any:
         """As `Connection.execute`, within its transaction. Raises what that raises."""
-        given = parameters or {}
-        compiled = _compiled(statement, tuple(given), self._connection.dialect)
+        kept = _known.get((id(statement), *parameters))
+        compiled = kept[1] if kept is not None else _learn(statement, tuple(parameters), self._connection.dialect)
         if compiled is None:
             return self._connection.execute(statement, parameters)
-        return compiled.run(self._driver, given)
+        return compiled.run(self._driver, parameters)
 
 
 class _Rows:
     """Of a `sqlalchemy.CursorResult` what operations use. Everything is read already."""
+
+    __slots__ = ("_rows", "rowcount")
 
     def __init__(self, rows: Sequence[Any], rowcount: int) -> None:
         self._rows = rows
@@ -88,55 +95,51 @@ class _Compiled:
         compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
         self.sql: str = compiled.string
         self._dialect = dialect
-        self._defaults = dict(compiled.params)
-        self._binds = [(name, _to_driver(compiled.binds[name].type, dialect)) for name in compiled.positiontup]
-        self._columns: list[Convert] = (
-            [_from_driver(column.type, dialect) for column in statement.exported_columns]
-            if isinstance(statement, (Select, UpdateBase))
-            else []
-        )
-        self._converts = any(self._columns)
-        self._row: Any = None
+        self._error: Any = dialect.loaded_dbapi.Error
+        binds = {name: _to_driver(compiled.binds[name].type, dialect) for name in compiled.positiontup}
+        self._constants = {name: value for name, value in compiled.params.items() if name not in names}
+        self._converts = [(name, convert) for name, convert in binds.items() if convert is not None]
+        self._in_order = _values_of(compiled.positiontup)
+        self._columns = [_from_driver(column.type, dialect) for column in _columns_of(statement)]
+        self._converts_columns = any(self._columns)
+        self._make_row: Any = None
 
     def run(self, driver: Any, given: Mapping[str, Any]) -> _Rows:
-        values = {**self._defaults, **given}
-        bound = [convert(values[name]) if convert else values[name] for name, convert in self._binds]
-        cursor = driver.cursor()
+        values = {**self._constants, **given}
+        for name, convert in self._converts:
+            values[name] = convert(values[name])
+        bound = self._in_order(values)
         try:
-            cursor.execute(self.sql, bound)
-            rows = self._read(cursor) if cursor.description else ()
-            return _Rows(rows, cursor.rowcount)
-        except self._dialect.loaded_dbapi.Error as error:
-            known = self._dialect.loaded_dbapi.Error
-            raise DBAPIError.instance(self.sql, bound, error, known, dialect=self._dialect) from error
-        finally:
-            cursor.close()
+            cursor = driver.execute(self.sql, bound)
+            # A statement that returns nothing is done; the rest is read to its end, so that it is done as well.
+            return _Rows(self._read(cursor) if cursor.description else (), cursor.rowcount)
+        except self._error as error:
+            raise DBAPIError.instance(self.sql, bound, error, self._error, dialect=self._dialect) from error
 
     def _read(self, cursor: Any) -> Sequence[Any]:
-        if self._row is None:
-            self._row = namedtuple("Row", [column[0] for column in cursor.description])  # type: ignore[misc]
+        if self._make_row is None:
+            self._make_row = namedtuple("Row", [column[0] for column in cursor.description])._make  # type: ignore[misc]
         found = cursor.fetchall()
-        if self._converts:
+        if self._converts_columns:
             found = [
                 [convert(value) if convert else value for value, convert in zip(values, self._columns, strict=True)]
                 for values in found
             ]
-        return [self._row._make(values) for values in found]
+        return list(map(self._make_row, found))
 
 
-_known: dict[tuple[int, tuple[str, ...]], tuple[Executable, _Compiled | None]] = {}
+_known: dict[tuple[Any, ...], tuple[Executable, _Compiled | None]] = {}
+"""By the identity of a statement and the names of its parameters."""
 
 
-def _compiled(statement: Executable, names: tuple[str, ...], dialect: Dialect) -> _Compiled | None:
+def _learn(statement: Executable, names: tuple[str, ...], dialect: Dialect) -> _Compiled | None:
     """None: SQLAlchemy has to run it itself."""
-    key = (id(statement), names)
-    kept = _known.get(key)
-    if kept is None:
-        if len(_known) >= _MOST:
-            return None
-        # The statement is kept with what was made of it, so that its id stays its own.
-        kept = _known[key] = (statement, _compile(statement, names, dialect))
-    return kept[1]
+    if len(_known) >= _MOST:
+        return None
+    compiled = _compile(statement, names, dialect)
+    # The statement is kept with what was made of it, so that its id stays its own.
+    _known[id(statement), *names] = (statement, compiled)
+    return compiled
 
 
 def _compile(statement: Executable, names: tuple[str, ...], dialect: Dialect) -> _Compiled | None:
@@ -145,6 +148,24 @@ def _compile(statement: Executable, names: tuple[str, ...], dialect: Dialect) ->
     compiled = _Compiled(statement, names, dialect)
     # A list of values is written into the SQL anew at each execution.
     return None if "__[POSTCOMPILE" in compiled.sql else compiled
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """The values of these names, in their order."""
+    match names:
+        case []:
+            return lambda _: ()
+        case [name]:
+            return lambda values: (values[name],)
+        case _:
+            return itemgetter(*names)
+
+
+def _columns_of(statement: ClauseElement) -> Sequence[Any]:
+    """What its rows are made of; of plain SQL nobody knows."""
+    if isinstance(statement, Select):
+        return statement.selected_columns.values()
+    return statement.exported_columns.values() if isinstance(statement, UpdateBase) else ()
 
 
 def _to_driver(kind: Any, dialect: Dialect) -> Convert:

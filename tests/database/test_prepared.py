@@ -39,6 +39,7 @@ _AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
 INSERT = insert(_things)
 INSERT_RETURNING = insert(_things).returning(_things.c.id, _things.c.at)
+INSERT_TOLD = INSERT.returning(_things.c.id, _things.c.at)
 INSERT_ONCE = text("INSERT INTO things (name, at) VALUES (:name, :at) ON CONFLICT (name) DO NOTHING").bindparams(
     bindparam("at", type_=UtcDateTime)
 )
