@@ -99,16 +99,19 @@ class _Compiled:
         binds = {name: _to_driver(compiled.binds[name].type, dialect) for name in compiled.positiontup}
         self._constants = {name: value for name, value in compiled.params.items() if name not in names}
         self._converts = [(name, convert) for name, convert in binds.items() if convert is not None]
+        self._changes = bool(self._constants or self._converts)
         self._in_order = _values_of(compiled.positiontup)
         self._columns = [_from_driver(column.type, dialect) for column in _columns_of(statement)]
         self._converts_columns = any(self._columns)
         self._make_row: Any = None
 
     def run(self, driver: Any, given: Mapping[str, Any]) -> _Rows:
-        values = {**self._constants, **given}
-        for name, convert in self._converts:
-            values[name] = convert(values[name])
-        bound = self._in_order(values)
+        if self._changes:
+            values = {**self._constants, **given}
+            for name, convert in self._converts:
+                values[name] = convert(values[name])
+            given = values
+        bound = self._in_order(given)
         try:
             cursor = driver.execute(self.sql, bound)
             # A statement that returns nothing is done; the rest is read to its end, so that it is done as well.
@@ -118,7 +121,8 @@ class _Compiled:
 
     def _read(self, cursor: Any) -> Sequence[Any]:
         if self._make_row is None:
-            self._make_row = namedtuple("Row", [column[0] for column in cursor.description])._make  # type: ignore[misc]
+            row: Any = namedtuple("Row", [column[0] for column in cursor.description])  # type: ignore[misc]
+            self._make_row = row._make
         found = cursor.fetchall()
         if self._converts_columns:
             found = [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import NewType
+from functools import lru_cache
+from typing import NamedTuple, NewType
 from zoneinfo import ZoneInfo
 
 from callcontrol.domain.days import day_starts_at
@@ -26,8 +26,11 @@ def billed_minutes(seconds: Seconds) -> Minutes:
     return Minutes(max(1, -(-seconds // 60)))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Period:
+_FEWEST_DAYS = 28
+"""Of a month."""
+
+
+class Period(NamedTuple):
     """A calendar month in the company's time zone."""
 
     year: int
@@ -36,11 +39,12 @@ class Period:
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.month:02d}"
 
-    @classmethod
-    def parse(cls, text: str) -> Period:
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def parse(text: str) -> Period:
         """`2026-11` -> Period; ValueError on anything else."""
         year, _, month = text.partition("-")
-        period = cls(int(year), int(month))
+        period = Period(int(year), int(month))
         if not 1 <= period.month <= 12 or str(period) != text:
             raise ValueError(f"not a month: {text!r} (YYYY-MM)")
         return period
@@ -65,4 +69,6 @@ def period_of(instant: datetime, zone: ZoneInfo) -> Period:
     """
     local = instant.astimezone(zone)
     period = Period(local.year, local.month)
+    if local.day < _FEWEST_DAYS:
+        return period  # not a last day, so not one that is there once more
     return period.next() if instant >= period.ends_at(zone) else period

@@ -19,6 +19,8 @@ from callcontrol.database import UtcDateTime
 from callcontrol.engine.ports.ledger import KeyReused
 from callcontrol.ledger.tables import operations
 
+_as_json = json.JSONEncoder(sort_keys=True).encode
+
 Identity = Mapping[str, str | int | None]
 Result = dict[str, Any]
 
@@ -27,7 +29,6 @@ _INSERT = text(
     "INSERT INTO operations (key, identity_hash, at) VALUES (:key, :hash, :at) ON CONFLICT (key) DO NOTHING"
 ).bindparams(bindparam("at", type_=UtcDateTime))
 _FIND = select(operations.c.identity_hash, operations.c.result).where(operations.c.key == bindparam("key"))
-_FIND_ANY = select(operations.c.result).where(operations.c.key.in_(bindparam("keys", expanding=True)))
 _FINISH = update(operations).where(operations.c.key == bindparam("done_key")).values(result=bindparam("done_result"))
 
 
@@ -67,19 +68,16 @@ def begin(connection: Connection, key: str, identity: Identity, at: datetime) ->
     return result
 
 
-def find_any(connection: Connection, *keys: str) -> Result | None:
-    """The result of the operation that was done under one of these keys, without claiming any."""
-    stored = connection.execute(_FIND_ANY, {"keys": keys}).scalar()
-    if stored is None:
-        return None
-    result: Result = json.loads(stored)
+def result_of(connection: Connection, key: str) -> Result:
+    """The result of an operation that is known to be done under this key."""
+    result: Result = json.loads(connection.execute(_FIND, {"key": key}).one().result)
     return result
 
 
 def finish(connection: Connection, key: str, result: Result) -> None:
     """Store what a repetition will be told."""
-    connection.execute(_FINISH, {"done_key": key, "done_result": json.dumps(result, sort_keys=True)})
+    connection.execute(_FINISH, {"done_key": key, "done_result": _as_json(result)})
 
 
 def _fingerprint(identity: Identity) -> str:
-    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return sha256(_as_json(identity).encode()).hexdigest()

@@ -58,19 +58,21 @@ _CLOSE_CALL = (
 def close(connection: Connection, closing: CallClosing) -> Cdr:
     """Post or void the call and store its CDR; the first close is the one that counts (D7)."""
     leg_id = keys.customer_leg(closing.call_id)
-    done = keys.find_any(connection, keys.post_key(leg_id), keys.void_key(leg_id))
-    if done is not None:
-        return _cdr(done)
     leg = find_leg(connection, leg_id)
     if leg is None:
         insert_closing(connection, closing)
         leg = find_leg(connection, leg_id)
         assert leg is not None
+    if leg.outcome is not None:
+        first = keys.post_key(leg_id) if leg.outcome == "posted" else keys.void_key(leg_id)
+        return _cdr(keys.result_of(connection, first))
     # An answer that was stored is a fact, whoever closes the call without knowing of it (R6).
     answered_at = closing.answered_at or leg.answered_at
     bills = answered_at is not None and leg.billable
     key = keys.post_key(leg_id) if bills else keys.void_key(leg_id)
-    keys.begin(connection, key, {"operation": "close", "leg": leg_id}, closing.ended_at)
+    done = keys.begin(connection, key, {"operation": "close", "leg": leg_id}, closing.ended_at)
+    if done is not None:
+        return _cdr(done)
     seconds = billsec(answered_at, closing.ended_at) if answered_at else Seconds(0)
     billed = Minutes(0)
     postings: tuple[Posting, ...] = ()
@@ -78,9 +80,12 @@ def close(connection: Connection, closing: CallClosing) -> Cdr:
     if leg.billable:
         account = accounts.lock(connection, leg.company_id)
         claimant = Claimant(leg_id, key, closing.ended_at)
+        held = claims.held_by(connection, leg_id)
         if answered_at is not None:
-            belongs_to, billed, postings = _post(connection, account, claimant, closing, answered_at, seconds)
-        for month, minutes in claims.held_by(connection, leg_id).items():
+            held, belongs_to, billed, postings = _post(
+                connection, account, claimant, closing, answered_at, seconds, held
+            )
+        for month, minutes in held.items():
             claims.release(connection, account, claimant, month, minutes)
         accounts.save(connection, account)
     disposition = closing.disposition if closing.answered_at or not answered_at else Disposition.ANSWERED
@@ -97,10 +102,11 @@ def _post(
     closing: CallClosing,
     answered_at: datetime,
     seconds: Seconds,
-) -> tuple[Period, Minutes, tuple[Posting, ...]]:
+    held: dict[Period, int],
+) -> tuple[dict[Period, int], Period, Minutes, tuple[Posting, ...]]:
+    """The claims as they are now, the month the leg belongs to, its minutes and where they came from."""
     accounts.renew(connection, account, max(closing.ended_at, answered_at))
     belongs_to = account.period_of(answered_at)
-    held = claims.held_by(connection, claimant.leg_id)
     if any(month < belongs_to for month in held):
         held, _, _ = claims.move_to(connection, account, claimant, held, belongs_to)
     due = minutes_due(seconds, sum(held.values()), cut_for_exhaustion=closing.cut_for_exhaustion)
@@ -111,7 +117,7 @@ def _post(
     if settlement.beyond:
         _post_overdraft(connection, account, claimant, closing.call_id, belongs_to, settlement)
         postings.append(Posting(GrantKind.OVERDRAFT.value, settlement.beyond))
-    return belongs_to, due, tuple(postings)
+    return held, belongs_to, due, tuple(postings)
 
 
 def _post_takes(
