@@ -18,7 +18,7 @@ from callcontrol.directory.tables import companies
 from callcontrol.domain.admission import CallTerms
 from callcontrol.domain.causes import Disposition, Reason
 from callcontrol.engine.ports.ledger import CallClosing, CallOpening, Cdr, Hold
-from callcontrol.engine.ports.minutes import Order
+from callcontrol.engine.ports.minutes import Gift, Order, PolicyOrder
 from callcontrol.ledger.administration import SqlMinutesAdministration
 from callcontrol.ledger.audit import audit
 from callcontrol.ledger.ledger import SqlLedger
@@ -151,6 +151,12 @@ class Books:
 
     async def addon(self, minutes: int, order_id: str = "addon-1", at: datetime | None = None) -> None:
         await self.minutes.add_addon(Order(COMPANY, minutes, order_id, at or self.start))
+
+    async def policy(self, limit: int, order_id: str = "policy-1", at: datetime | None = None) -> None:
+        await self.minutes.set_policy(PolicyOrder(COMPANY, limit, order_id, "operator", at or self.start))
+
+    async def gift(self, minutes: int, order_id: str = "gift-1", at: datetime | None = None) -> None:
+        await self.minutes.give_courtesy(Gift(COMPANY, minutes, order_id, "goodwill", "operator", at or self.start))
 
     async def dial(self, call_id: str, seconds: float = 0) -> Hold | None:
         return await self.ledger.authorise(opening(call_id, self.at(seconds)))
