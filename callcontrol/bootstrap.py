@@ -30,6 +30,7 @@ from callcontrol.domain.admission import Trunk
 from callcontrol.engine.admin.service import AdminService
 from callcontrol.engine.auditing import keep_auditing, live_calls
 from callcontrol.engine.clock import SystemClock
+from callcontrol.engine.counting import keep_counting
 from callcontrol.engine.engine import Engine
 from callcontrol.engine.heartbeat import keep_marking
 from callcontrol.engine.ports.observer import Observer
@@ -134,6 +135,7 @@ class Daemon:
             ("softphones", softphones.run),
             ("heartbeat", lambda: keep_marking(self._engine)),
             ("audit", self._audit),
+            ("counting", lambda: keep_counting(SqlMinutesAdministration(self._database))),
         ]
 
     async def _serve(

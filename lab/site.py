@@ -58,7 +58,8 @@ class Site:
 
     async def calls(self, company: str = COMPANY) -> list[dict[str, Any]]:
         """The call list, newest first."""
-        listed: list[dict[str, Any]] = await self.daemon.ask(c.ListCalls(company=company, limit=1000))
+        page = await self.daemon.ask(c.ListCalls(company=company, limit=1000))
+        listed: list[dict[str, Any]] = page["calls"]
         return listed
 
     async def usage(self, company: str = COMPANY) -> dict[str, Any]:

@@ -33,7 +33,7 @@ async def administration(config: Config) -> AsyncIterator[AdminService]:
 
 
 async def migrate(config: Config) -> None:
-    """Bring the schema up to date, and make the token key where there is none yet.
+    """Bring the schema up to date, make the token key where there is none yet, count calls that no report has counted.
 
     Raises DatabaseInUse (a schema is never changed under a daemon) and AdminError.
     """
@@ -47,6 +47,7 @@ async def migrate(config: Config) -> None:
         raise _unusable(error) from error
     async with _opened(config) as database:
         await _store(config, database).ensure_token_key()
+        await SqlMinutesAdministration(database).count_calls()
 
 
 def _store(config: Config, database: Database) -> SqlDirectoryStore:

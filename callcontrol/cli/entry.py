@@ -18,10 +18,11 @@ from callcontrol.cli.companies import company
 from callcontrol.cli.daemon import check_config, doctor, migrate, run
 from callcontrol.cli.destinations import destination
 from callcontrol.cli.exits import Exit, complain, exit_of
-from callcontrol.cli.minutes import addon, calls, courtesy, entries, plan, policy, refund, usage
+from callcontrol.cli.minutes import addon, courtesy, entries, plan, policy, refund, usage
 from callcontrol.cli.numbers import contact, did, number, trunk
 from callcontrol.cli.people import agent, user
 from callcontrol.cli.proof import audit, explain, replay
+from callcontrol.cli.reports import calls, report
 from callcontrol.cli.session import Session
 from callcontrol.config import DEFAULT_PATH, ConfigError
 from callcontrol.engine.admin.errors import AdminError
@@ -80,6 +81,7 @@ for _command in (
     refund,
     usage,
     calls,
+    report,
     entries,
     audit,
     replay,

@@ -1,4 +1,4 @@
-"""`callcontrol plan`, `addon`, `courtesy`, `policy`, `refund`, `usage`, `calls` and `entries`."""
+"""`callcontrol plan`, `addon`, `courtesy`, `policy`, `refund`, `usage` and `entries`."""
 
 from __future__ import annotations
 
@@ -6,60 +6,10 @@ from typing import Any
 
 import click
 
-from callcontrol.cli.output import (
-    Row,
-    field,
-    local_time,
-    mm_ss,
-    print_csv,
-    print_json,
-    print_table,
-    show,
-    show_all,
-)
-from callcontrol.cli.session import Session, as_json_option, given, pass_session
+from callcontrol.cli.output import Row, field, local_time, print_json, show, show_all
+from callcontrol.cli.session import Session, as_json_option, pass_session
 from callcontrol.engine.admin import commands as c
 
-_TABLE_LIMIT = 100
-_EXPORT_LIMIT = 10_000
-
-_DIRECTIONS = {"outbound": "Saída", "inbound": "Entrada", "internal": "Interna"}
-# The call list is for those who read Portuguese: companies get this export (R10).
-_CALLS = [
-    ("DATA", lambda row: local_time(row["answered_at"] or row["started_at"])),
-    ("SENTIDO", lambda row: _DIRECTIONS.get(row["direction"], row["direction"])),
-    field("USUÁRIO", "user"),
-    field("RAMAL", "extension"),
-    ("NÚMERO", lambda row: row["number"] or row["dialled"]),
-    field("CONTATO", "contact"),
-    field("EMPRESA", "contact_company"),
-    field("STATUS", "status"),
-    ("DURAÇÃO", lambda row: mm_ss(row["billsec"])),
-    # R8: net of refunds.
-    ("MINUTOS", lambda row: row["billed_minutes"] - row["refunded_minutes"]),
-]
-_EXPORT = [
-    field("Chamada", "call_id"),
-    field("Início", "started_at"),
-    field("Atendimento", "answered_at"),
-    field("Fim", "ended_at"),
-    ("Sentido", lambda row: _DIRECTIONS.get(row["direction"], row["direction"])),
-    field("Usuário", "user"),
-    field("Ramal", "extension"),
-    field("Discado", "dialled"),
-    field("Número", "number"),
-    field("Contato", "contact"),
-    field("Empresa do contato", "contact_company"),
-    field("Status", "status"),
-    field("Motivo", "reason"),
-    ("Duração", lambda row: mm_ss(row["billsec"])),
-    field("Duração (s)", "billsec"),
-    field("Minutos cobrados", "billed_minutes"),
-    field("Minutos estornados", "refunded_minutes"),
-    ("Estimada", lambda row: "sim" if row["estimated"] else "não"),
-    field("Causa Q.850", "q850"),
-    field("Código SIP", "sip_code"),
-]
 _ENTRIES = [
     field("SEQ", "seq"),
     ("AT", lambda row: local_time(row["at"])),
@@ -222,40 +172,6 @@ def _print_usage(figures: Row) -> None:
 def _policy(figures: Row) -> str:
     limit = f", {figures['overdraft_limit']} min" if figures["overdraft_limit"] else ""
     return f"policy {figures['policy']}{limit}"
-
-
-@click.command()
-@click.argument("company")
-@click.option("--from", "first_day", metavar="DAY", help="First day, such as 2026-11-01, in the company's time zone.")
-@click.option("--to", "last_day", metavar="DAY", help="Last day.")
-@click.option("--limit", type=int, help=f"Newest calls shown: {_TABLE_LIMIT}, or {_EXPORT_LIMIT} as CSV or JSON.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180), for spreadsheets.")
-@as_json_option
-@pass_session
-def calls(
-    session: Session,
-    company: str,
-    first_day: str | None,
-    last_day: str | None,
-    limit: int | None,
-    as_csv: bool,
-    as_json: bool,
-) -> None:
-    """The call list of COMPANY, newest first (R8-R10)."""
-    if as_csv and as_json:
-        raise click.UsageError("--csv and --json exclude each other")
-    if limit is None:
-        limit = _EXPORT_LIMIT if as_csv or as_json else _TABLE_LIMIT
-    days = given(first_day=first_day, last_day=last_day)
-    rows = session.execute(c.ListCalls(company=company, limit=limit, **days))
-    if as_json:
-        print_json(rows)
-    elif as_csv:
-        print_csv(rows, _EXPORT)
-    else:
-        print_table(rows, _CALLS, empty="no calls")
-    if len(rows) == limit:
-        click.echo(f"note: these are the newest {limit} calls; see --limit, --from and --to", err=True)
 
 
 @click.command()

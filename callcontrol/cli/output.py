@@ -1,11 +1,10 @@
-"""What commands print: tables and details for people, JSON and CSV for programs."""
+"""What commands print: tables and details for people, JSON and files for programs."""
 
 from __future__ import annotations
 
-import csv
-import sys
+import textwrap
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -71,18 +70,20 @@ def print_json(value: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def print_csv(rows: Sequence[Row], columns: Sequence[Column]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow([heading for heading, _ in columns])
-    writer.writerows([[_csv_cell(value(row)) for _, value in columns] for row in rows])
+def print_json_rows(rows: Iterable[Row]) -> None:
+    """A list of things one by one, however long it is."""
+    between = "["
+    for row in rows:
+        text = msgspec.json.format(msgspec.json.encode(row), indent=2).decode()
+        click.echo(f"{between}\n" + textwrap.indent(text, "  "), nl=False)
+        between = ","
+    click.echo("[]" if between == "[" else "\n]")
 
 
-def _csv_cell(value: object) -> object:
-    # What a spreadsheet would run as a formula is text: a contact's name must not become one (CWE-1236). A number
-    # in E.164 begins with + too, and is harmless.
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not value[1:].isdigit():
-        return "'" + value
-    return value
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines with their own ends, in UTF-8 whatever the terminal's encoding: a file for another program."""
+    for line in lines:
+        click.echo(line.encode(), nl=False)
 
 
 def local_time(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Companies in the database, and who their call lists speak of."""
+"""Companies in the database."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from callcontrol.directory.access import Access
-from callcontrol.directory.tables import agents, companies, contacts, users
+from callcontrol.directory.tables import companies
 from callcontrol.engine.admin.errors import conflict, not_found
-from callcontrol.engine.admin.store import Changes, NewCompany, People
+from callcontrol.engine.admin.store import Changes, NewCompany
 from callcontrol.engine.admin.views import CompanyView
 
 _FIELDS = tuple(name for name in CompanyView.__struct_fields__)
@@ -72,28 +72,3 @@ class SqlCompanies(Access):
             in_use=f"the ledger has calls or minutes of company {slug!r}, and its history is never lost: "
             f"block it with `callcontrol company set {slug} --blocked`",
         )
-
-    async def people(self, company_id: int) -> People:
-        users_name = (
-            select(users.c.name)
-            .where(
-                users.c.company_id == agents.c.company_id,
-                users.c.email == agents.c.email,
-                users.c.removed_at.is_(None),
-            )
-            .scalar_subquery()
-        )
-        named = select(agents.c.id, agents.c.extension, agents.c.name, users_name.label("user")).where(
-            agents.c.company_id == company_id
-        )
-        known = select(contacts.c.number, contacts.c.name, contacts.c.contact_company).where(
-            contacts.c.company_id == company_id
-        )
-
-        def read(connection: Connection) -> People:
-            return People(
-                agents={row.id: (row.extension, row.user or row.name) for row in connection.execute(named)},
-                contacts={row.number: (row.name, row.contact_company) for row in connection.execute(known)},
-            )
-
-        return await self._read(read)

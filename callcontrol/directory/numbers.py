@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, insert, select, update
 
 from callcontrol.directory.access import Access
 from callcontrol.directory.companies import company_id
 from callcontrol.directory.people import agent_id
 from callcontrol.directory.tables import agents, companies, contacts, dids, origin_numbers, trunks
+from callcontrol.domain.searching import folded
 from callcontrol.engine.admin.errors import conflict, not_found
 from callcontrol.engine.admin.store import Changes
 from callcontrol.engine.admin.views import ContactView, DidView, OriginNumberView, TrunkView
@@ -59,6 +60,10 @@ def _origin(connection: Connection, company: str, number: str) -> OriginNumberVi
             f"company {company!r} does not own {number}: `callcontrol number list {company}` shows its numbers"
         )
     return OriginNumberView(**row._mapping)
+
+
+def _folded(contact: ContactView) -> str:
+    return folded(f"{contact.name} {contact.contact_company}")
 
 
 def _contact(connection: Connection, company: str, number: str) -> ContactView:
@@ -242,6 +247,7 @@ class SqlNumbers(Access):
                     number=contact.number,
                     name=contact.name,
                     contact_company=contact.contact_company,
+                    folded=_folded(contact),
                 )
             )
             return _contact(connection, contact.company, contact.number)
@@ -258,12 +264,11 @@ class SqlNumbers(Access):
     async def change_contact(self, company: str, number: str, changes: Changes) -> ContactView:
         def change(connection: Connection) -> ContactView:
             _contact(connection, company, number)
-            connection.execute(
-                update(contacts)
-                .where(contacts.c.company_id == company_id(connection, company), contacts.c.number == number)
-                .values(**changes)
-            )
-            return _contact(connection, company, number)
+            same = and_(contacts.c.company_id == company_id(connection, company), contacts.c.number == number)
+            connection.execute(update(contacts).where(same).values(**changes))
+            changed = _contact(connection, company, number)
+            connection.execute(update(contacts).where(same).values(folded=_folded(changed)))
+            return changed
 
         return await self._write(change)
 

@@ -158,8 +158,10 @@ contacts = _Table(
     Column("number", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("contact_company", Text, nullable=False),
+    Column("folded", Text, nullable=False, server_default=""),
     UniqueConstraint("company_id", "number"),
 )
+"""`folded`: the name and the contact's company as they are searched for, without accents and case."""
 
 destinations = _Table(
     "destinations",

@@ -64,3 +64,9 @@ def is_foreign_number(digits: str) -> bool:
         return False
     fewest, most = _NATIONAL_DIGITS.get(code.group(), (0, _MOST_DIGITS))
     return fewest <= len(digits) - code.end() <= most
+
+
+def country_code(digits: str) -> str:
+    """The country code that these digits begin with; empty where none is known."""
+    code = _CODES.match(digits)
+    return code.group() if code else ""

@@ -35,3 +35,11 @@ def call_status(disposition: Disposition | None, *, answered: bool) -> CallStatu
     if disposition is None:
         return CallStatus.IN_CALL if answered else CallStatus.CALLING
     return _OF_DISPOSITION[disposition]
+
+
+_DISPOSITION_OF = {status: disposition for disposition, status in _OF_DISPOSITION.items()}
+
+
+def disposition_of(status: CallStatus) -> Disposition | None:
+    """None for a call that runs."""
+    return _DISPOSITION_OF.get(status)

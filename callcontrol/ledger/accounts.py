@@ -26,6 +26,8 @@ _LOCK = (
         accounts.c.renewed_through,
         accounts.c.overdrawn,
         accounts.c.overdraft_limit,
+        accounts.c.totals_zone,
+        accounts.c.totals_from,
         companies.c.time_zone,
     )
     .join_from(accounts, companies, companies.c.id == accounts.c.company_id)
@@ -85,6 +87,8 @@ class Account:
     """Overdraft that is not paid back."""
     overdraft_limit: int
     """Of the policy in force; 0: `cut` (D4)."""
+    totals_zone: str | None
+    totals_from: str | None
 
     def period_of(self, instant: datetime) -> Period:
         return period_of(instant, self.zone)
@@ -106,7 +110,15 @@ def lock(connection: Connection, company_id: int) -> Account:
         raise UnknownCompany(f"there is no company {company_id}")
     renewed = Period.parse(row.renewed_through) if row.renewed_through else None
     return Account(
-        company_id, ZoneInfo(row.time_zone), row.held, row.next_seq, renewed, row.overdrawn, row.overdraft_limit
+        company_id,
+        ZoneInfo(row.time_zone),
+        row.held,
+        row.next_seq,
+        renewed,
+        row.overdrawn,
+        row.overdraft_limit,
+        row.totals_zone,
+        row.totals_from,
     )
 
 

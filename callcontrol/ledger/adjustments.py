@@ -10,13 +10,19 @@ from callcontrol.domain.grants import GrantKind
 from callcontrol.domain.minutes import Minutes, Period
 from callcontrol.domain.refunds import Mirror, PostedLine, mirrors, refundable
 from callcontrol.engine.ports.minutes import NotRefundable, Refund, RefundRequest, UnknownCall
-from callcontrol.ledger import accounts, keys
+from callcontrol.ledger import accounts, keys, totals
 from callcontrol.ledger.accounts import Account, add_entry, add_grant
 from callcontrol.ledger.tables import adjustments, calls, grants
 
-_FIND = select(calls.c.company_id, calls.c.disposition, calls.c.billed_minutes).where(
-    calls.c.call_id == bindparam("call")
-)
+_FIND = select(
+    calls.c.company_id,
+    calls.c.user_id,
+    calls.c.agent_id,
+    calls.c.direction,
+    calls.c.listed_at,
+    calls.c.disposition,
+    calls.c.billed_minutes,
+).where(calls.c.call_id == bindparam("call"))
 _LINES = text(
     "SELECT e.seq, e.grant_id, e.leg_id, g.kind, g.period, coalesce(l.period, g.period) AS belongs_to,"
     " g.posted - g.repaid AS outstanding,"
@@ -65,6 +71,7 @@ def refund(connection: Connection, request: RefundRequest) -> Refund:
             _give_back(connection, account, request, mirror, legs[mirror.line.seq], key)
     _give_courtesy(connection, account, request, found, legs, key, current)
     _note(connection, account, request, minutes, key, current)
+    totals.refund(connection, account, call, Minutes(minutes))
     accounts.save(connection, account)
     given = tuple(
         (GrantKind.COURTESY.value if mirror.as_courtesy else mirror.line.kind.value, mirror.minutes) for mirror in found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -13,7 +14,6 @@ from callcontrol.domain.minutes import Period
 from callcontrol.engine.ports.ledger import LedgerUnavailable
 from callcontrol.engine.ports.minutes import (
     CallAccount,
-    CallRow,
     Cancellation,
     EntryRow,
     Gift,
@@ -27,9 +27,12 @@ from callcontrol.engine.ports.minutes import (
     Usage,
     Withdrawal,
 )
-from callcontrol.ledger import accounts, adjustments, corrections, orders, overdraft, reports
+from callcontrol.engine.ports.reports import LONGEST_PAGE, CallFilter, CallPage, Days, PeriodReport, Place
+from callcontrol.ledger import accounts, adjustments, corrections, orders, overdraft, reports, totals
 from callcontrol.ledger.audit import audit
 from callcontrol.ledger.call_account import account_of
+from callcontrol.ledger.call_list import list_calls
+from callcontrol.ledger.period_report import report
 from callcontrol.ledger.replay import replay
 
 T = TypeVar("T")
@@ -75,18 +78,22 @@ class SqlMinutesAdministration:
         return await self._write(lambda connection: reports.usage(connection, company_id, at), company_id)
 
     async def calls(
-        self,
-        company_id: int,
-        *,
-        first_day: date | None = None,
-        last_day: date | None = None,
-        limit: int = 100,
-    ) -> list[CallRow]:
-        try:
-            async with self._database.reading() as connection:
-                return await reports.list_calls(connection, company_id, first_day, last_day, limit)
-        except DatabaseUnavailable as error:
-            raise LedgerUnavailable(str(error)) from error
+        self, company_id: int, which: CallFilter, *, after: Place | None = None, limit: int = 100
+    ) -> CallPage:
+        most = min(limit, LONGEST_PAGE)
+        return await self._read(lambda connection: list_calls(connection, company_id, which, after, most))
+
+    async def report(self, company_id: int, days: Days, *, by_user: bool = False) -> PeriodReport:
+        return await self._read(lambda connection: report(connection, company_id, days, by_user=by_user))
+
+    async def count_calls(self, company_id: int | None = None) -> int:
+        companies = [company_id] if company_id is not None else await self._read(totals.companies_to_count)
+        days = 0
+        for company in companies:
+            # One day in each transaction: calls wait no longer than that.
+            while await self._write(partial(totals.count_one_day, company_id=company), company):
+                days += 1
+        return days
 
     async def entries(self, company_id: int, *, call_id: str | None = None) -> list[EntryRow]:
         try:
@@ -110,6 +117,13 @@ class SqlMinutesAdministration:
     async def account_of(self, call_id: str) -> CallAccount:
         try:
             return await self._database.examine(lambda connection: account_of(connection, call_id))
+        except DatabaseUnavailable as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        try:
+            async with self._database.reading() as connection:
+                return await connection.run_sync(query)
         except DatabaseUnavailable as error:
             raise LedgerUnavailable(str(error)) from error
 

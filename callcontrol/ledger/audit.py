@@ -1,8 +1,8 @@
 """The ledger's invariants, checked on what is stored: every counter is rebuilt from what is append-only.
 
 Numbers are those of the rule book (I1-I12). Each finding is one line that names its invariant and where it is broken.
-Here are those of grants, accounts and holds; `audit_calls` has those of calls, `replay` compares with the
-specification (I7). Queries return what is wrong, so that a million calls are not read into Python; but for I7.
+Here are those of grants, accounts and holds; `audit_calls` and `audit_totals` have those of calls, `replay` compares
+with the specification (I7). Queries return what is wrong, so that a million calls are not read into Python; but for I7.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from callcontrol.domain.minutes import Period
 from callcontrol.domain.overdraft import allowance
 from callcontrol.engine.ports.minutes import LiveCalls
 from callcontrol.ledger.audit_calls import ENTERED, TAKEN, audit_calls
+from callcontrol.ledger.audit_totals import audit_totals
 from callcontrol.ledger.replay import replay, stayed_claims
 
 _GRANTS = text(
@@ -87,6 +88,7 @@ def audit(
         *_audit_accounts(connection, scope),
         *_audit_holds(connection, scope),
         *audit_calls(connection, scope, at, live),
+        *audit_totals(connection, scope),
         *_audit_postings(connection, scope),
     ]
 

@@ -51,6 +51,9 @@ _ANSWER_CALL = (
 _FIND = (
     select(
         calls.c.company_id,
+        calls.c.user_id,
+        calls.c.agent_id,
+        calls.c.direction,
         calls.c.billable,
         calls.c.started_at,
         legs.c.answered_at,
@@ -119,7 +122,8 @@ def insert_closing(connection: Connection, closing: CallClosing) -> None:
 
 
 def find_leg(connection: Connection, leg_id: str) -> Any | None:
-    """company_id, billable, started_at, answered_at and outcome of a leg, None where it was never stored."""
+    """A leg's answered_at and outcome, its call's company_id, user_id, agent_id, direction, billable and started_at.
+    None where it was never stored."""
     return connection.execute(_FIND, {"leg": leg_id}).one_or_none()
 
 

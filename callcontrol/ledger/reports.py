@@ -1,21 +1,20 @@
-"""What a company sees: usage, call list, entries (R1, R5, R8-R10, D15). Reads only, but for usage's renewal."""
+"""What a company sees of its minutes: usage and entries (R1, R5, D15). Reads only, but for usage's renewal."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, select
+from sqlalchemy import Connection, and_, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcontrol.domain.causes import Disposition, Reason
 from callcontrol.domain.grants import GrantKind
 from callcontrol.domain.minutes import Minutes, Period, Seconds
-from callcontrol.engine.ports.minutes import CallRow, EntryRow, Usage
+from callcontrol.engine.ports.minutes import EntryRow, Usage
+from callcontrol.engine.ports.reports import CallRow
 from callcontrol.ledger import accounts
-from callcontrol.ledger.accounts import companies
-from callcontrol.ledger.tables import calls, entries, grants
+from callcontrol.ledger.tables import entries, grants
 
 
 def _sum(amount: Any, *conditions: Any) -> Any:
@@ -32,7 +31,6 @@ USAGE = select(
     _sum(grants.c.granted - grants.c.posted, grants.c.kind == GrantKind.COURTESY.value).label("courtesy_balance"),
     _sum(grants.c.posted - grants.c.repaid, grants.c.kind == GrantKind.OVERDRAFT.value).label("overdraft"),
 ).where(grants.c.company_id == bindparam("company"))
-_TIME_ZONE = select(companies.c.time_zone).where(companies.c.id == bindparam("company"))
 _ENTRIES = (
     select(entries, grants.c.kind.label("grant_kind"), grants.c.period)
     .join_from(entries, grants, grants.c.id == entries.c.grant_id)
@@ -63,23 +61,6 @@ def usage(connection: Connection, company_id: int, at: datetime) -> Usage:
     )
 
 
-async def list_calls(
-    connection: AsyncConnection, company_id: int, first_day: date | None, last_day: date | None, limit: int
-) -> list[CallRow]:
-    """Newest first, by the instant a call is listed by; days are the company's (R9)."""
-    name = (await connection.execute(_TIME_ZONE, {"company": company_id})).scalar_one_or_none()
-    if name is None:
-        return []
-    zone = ZoneInfo(name)
-    listed: Select[Any] = select(calls).where(calls.c.company_id == company_id)
-    if first_day is not None:
-        listed = listed.where(calls.c.listed_at >= _day_starts_at(first_day, zone))
-    if last_day is not None:
-        listed = listed.where(calls.c.listed_at < _day_starts_at(last_day + timedelta(days=1), zone))
-    listed = listed.order_by(calls.c.listed_at.desc(), calls.c.call_id.desc()).limit(limit)
-    return [call_row(row) for row in await connection.execute(listed)]
-
-
 async def list_entries(connection: AsyncConnection, company_id: int, call_id: str | None) -> list[EntryRow]:
     if call_id is None:
         rows = await connection.execute(_ENTRIES, {"company": company_id})
@@ -101,11 +82,6 @@ def entry_row(row: Any) -> EntryRow:
         reference=row.operation_key,
         mirrors=row.mirrors,
     )
-
-
-def _day_starts_at(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a local day: like Period.starts_at, the earlier of two midnights, the end of a gap."""
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
 def call_row(row: Any) -> CallRow:

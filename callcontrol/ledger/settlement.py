@@ -1,4 +1,4 @@
-"""The end of a call: its CDR and its minutes in one transaction, once."""
+"""The end of a call: its CDR, its minutes and its place in the totals in one transaction, once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callcontrol.domain.grants import GrantKind
 from callcontrol.domain.minutes import Minutes, Period, Seconds, billsec
 from callcontrol.domain.settlement import Settlement, minutes_due, settle
 from callcontrol.engine.ports.ledger import CallClosing, Cdr, Posting
-from callcontrol.ledger import accounts, claims, keys
+from callcontrol.ledger import accounts, claims, keys, totals
 from callcontrol.ledger.accounts import Account, add_entry, add_grant
 from callcontrol.ledger.calls import find_leg, insert_closing
 from callcontrol.ledger.claims import Claimant
@@ -77,8 +77,8 @@ def close(connection: Connection, closing: CallClosing) -> Cdr:
     billed = Minutes(0)
     postings: tuple[Posting, ...] = ()
     belongs_to: Period | None = None
-    if leg.billable:
-        account = accounts.lock(connection, leg.company_id)
+    account = None if leg.company_id is None else accounts.lock(connection, leg.company_id)
+    if account is not None and leg.billable:
         claimant = Claimant(leg_id, key, closing.ended_at)
         held = claims.held_by(connection, leg_id)
         if answered_at is not None:
@@ -90,6 +90,8 @@ def close(connection: Connection, closing: CallClosing) -> Cdr:
         accounts.save(connection, account)
     disposition = closing.disposition if closing.answered_at or not answered_at else Disposition.ANSWERED
     cdr = Cdr(closing.call_id, disposition, seconds, billed, postings)
+    if account is not None:
+        totals.count(connection, account, leg, answered_at or leg.started_at, cdr)
     _store(connection, closing, cdr, leg_id, answered_at, leg.started_at, belongs_to)
     keys.finish(connection, key, _stored(cdr))
     return cdr

@@ -1,4 +1,4 @@
-"""The ledger's tables: accounts, grants, holds, entries, operations; calls and their legs; nodes.
+"""The ledger's tables: accounts, grants, holds, entries, operations; calls, their legs and their totals; nodes.
 
 All minutes are whole minutes, all instants UTC, all periods `YYYY-MM` of the company's time zone.
 """
@@ -19,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 
 from callcontrol.database import UtcDateTime, metadata
 
@@ -37,15 +38,20 @@ accounts = Table(
     Column("renewed_through", Text),
     Column("overdrawn", Integer, nullable=False, server_default="0"),
     Column("overdraft_limit", Integer, nullable=False, server_default="0"),
+    Column("totals_zone", Text),
+    Column("totals_from", Text),
     CheckConstraint("held >= 0", name="held"),
     CheckConstraint("overdrawn >= 0", name="overdrawn"),
     CheckConstraint("overdraft_limit >= 0", name="overdraft_limit"),
     CheckConstraint("next_seq >= 1", name="next_seq"),
+    CheckConstraint("(totals_zone IS NULL) = (totals_from IS NULL)", name="totals"),
 )
 """A company's row, made at its first use: who changes anything of a company's minutes locks it first.
 
 `renewed_through`: the last month whose monthly grant exists. `overdrawn`: what is not paid back of all overdrafts;
 `overdraft_limit`: that of the policy in force (D4).
+`totals_zone`: the zone whose days `day_totals` has, and `totals_from` the first of them: every later day is counted
+there, no earlier one (totals.py).
 """
 
 plan_versions = Table(
@@ -246,6 +252,47 @@ takes from the add-on, `repaid` says so on the overdraft. A line that `mirrors` 
 that one back: `refund` gives them to the grant they were taken from, `courtesy` to a courtesy grant because their month
 is over (D9), `withdraw` takes a wrong order's minutes out of its grant.
 """
+
+
+def _counts() -> list[SchemaItem]:
+    return [
+        Column("connected", Integer, nullable=False),
+        Column("not_connected", Integer, nullable=False),
+        Column("refused", Integer, nullable=False),
+        Column("billsec", Integer, nullable=False),
+        Column("billed_minutes", Integer, nullable=False),
+        Column("refunded_minutes", Integer, nullable=False),
+        CheckConstraint("connected >= 0 AND not_connected >= 0 AND refused >= 0", name="calls"),
+        CheckConstraint("billsec >= 0 AND refunded_minutes BETWEEN 0 AND billed_minutes", name="minutes"),
+    ]
+
+
+day_totals = Table(
+    "day_totals",
+    metadata,
+    _company(),
+    Column("day", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    *_counts(),
+    PrimaryKeyConstraint("company_id", "day", "direction"),
+    sqlite_with_rowid=False,
+)
+"""What the reports of a period add up (R8): closed calls by the company's day, so that a month of a million calls
+answers like one of ten thousand. Counted in the transaction that closes or refunds a call."""
+
+user_day_totals = Table(
+    "user_day_totals",
+    metadata,
+    _company(),
+    Column("day", Text, nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("agent_id", Integer, nullable=False),
+    Column("direction", Text, nullable=False),
+    *_counts(),
+    PrimaryKeyConstraint("company_id", "day", "user_id", "agent_id", "direction"),
+    sqlite_with_rowid=False,
+)
+"""The same by who called. `user_id`, `agent_id`: 0 where the call has none."""
 
 adjustments = Table(
     "adjustments",

@@ -136,7 +136,7 @@ async def test_a_refused_call_is_stored_by_its_close(books: Books) -> None:
     """R8: listed, never counted."""
     refused = closing("a", books.at(1), reason=Reason.POOL_EXHAUSTED, disposition=Disposition.REFUSED)
     await books.ledger.close(refused)
-    (row,) = await books.minutes.calls(COMPANY)
+    (row,) = await books.calls()
     assert (row.disposition, row.reason, row.billed_minutes) == (Disposition.REFUSED, Reason.POOL_EXHAUSTED, 0)
 
 
@@ -153,7 +153,7 @@ async def test_a_call_that_was_voided_is_not_posted_later(books: Books) -> None:
     voided = await books.hang_up("a", None, 30)
     assert await books.hang_up("a", 10, 30) == voided
     await books.answer("a", 10)
-    (row,) = await books.minutes.calls(COMPANY)
+    (row,) = await books.calls()
     assert (row.answered_at, row.billed_minutes) == (None, 0)
 
 

@@ -37,7 +37,7 @@ async def lines(books: Books, call_id: str) -> list[tuple[str, str, int]]:
 
 
 async def net(books: Books) -> dict[str, int]:
-    return {row.call_id: row.billed_minutes - row.refunded_minutes for row in await books.minutes.calls(COMPANY)}
+    return {row.call_id: row.billed_minutes - row.refunded_minutes for row in await books.calls()}
 
 
 async def test_the_minutes_go_back_to_the_pool_in_the_same_month(books: Books) -> None:

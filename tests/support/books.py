@@ -19,6 +19,7 @@ from callcontrol.domain.admission import CallTerms
 from callcontrol.domain.causes import Disposition, Reason
 from callcontrol.engine.ports.ledger import CallClosing, CallOpening, Cdr, Hold
 from callcontrol.engine.ports.minutes import Gift, Order, PolicyOrder
+from callcontrol.engine.ports.reports import LONGEST_PAGE, CallFilter, CallRow
 from callcontrol.ledger.administration import SqlMinutesAdministration
 from callcontrol.ledger.audit import audit
 from callcontrol.ledger.ledger import SqlLedger
@@ -173,6 +174,11 @@ class Books:
         return await self.ledger.close(
             closing(call_id, self.at(ended), started_at=self.start, answered_at=answered_at, cut=cut)
         )
+
+    async def calls(self, which: CallFilter | None = None, *, limit: int = LONGEST_PAGE) -> list[CallRow]:
+        """The first page of the call list, newest first."""
+        page = await self.minutes.calls(COMPANY, which or CallFilter(), limit=limit)
+        return [listed.call for listed in page.calls]
 
     async def findings(self) -> list[str]:
         return await self.database.writer.submit(audit)

@@ -15,7 +15,6 @@ from callcontrol.domain.rights import Role
 from callcontrol.engine.engine import Engine
 from callcontrol.engine.ports.directory import DirectoryUnavailable
 from callcontrol.engine.ports.ledger import Cdr, LedgerUnavailable, NodeMark
-from callcontrol.engine.ports.minutes import CallRow
 from callcontrol.engine.ports.pbx import (
     ChannelDestroyed,
     ChannelEntered,
@@ -26,6 +25,7 @@ from callcontrol.engine.ports.pbx import (
     SoftphoneAccount,
 )
 from callcontrol.engine.ports.records import ChannelRecord
+from callcontrol.engine.ports.reports import CallRow
 from callcontrol.engine.world import World
 from tests.support.books import COMPANY, Books, open_books
 from tests.support.clock import VirtualClock
@@ -195,7 +195,7 @@ class Site:
 
     async def call_rows(self) -> list[CallRow]:
         """The call list, oldest first."""
-        return list(reversed(await self.books.minutes.calls(COMPANY)))
+        return list(reversed(await self.books.calls()))
 
     async def assert_clean(self) -> None:
         """No channel, bridge or hold is left over, and the books balance."""

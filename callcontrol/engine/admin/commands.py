@@ -309,17 +309,40 @@ class ShowUsage(Command, frozen=True, kw_only=True):
     company: str
 
 
+class ListEntries(Command, frozen=True, kw_only=True):
+    company: str
+    call_id: str | None = None
+
+
+# reports
+
+
 class ListCalls(Command, frozen=True, kw_only=True):
     company: str
     first_day: str | None = None
     """`YYYY-MM-DD`, the company's day (R9)."""
     last_day: str | None = None
+    user: str | None = None
+    """E-mail."""
+    extension: str | None = None
+    direction: str | None = None
+    """`outbound`, `inbound` or `internal`."""
+    statuses: list[str] = []
+    """Words of R10, accents and case do not matter; any of them. None given: all."""
+    text: str = ""
+    """Part of the number, of what was dialled, or of the contact's name or company."""
+    after: str | None = None
+    """The `next` of the page before."""
     limit: int = 100
 
 
-class ListEntries(Command, frozen=True, kw_only=True):
+class ShowReport(Command, frozen=True, kw_only=True):
+    """R8. Without days: the company's present month."""
+
     company: str
-    call_id: str | None = None
+    first_day: str | None = None
+    last_day: str | None = None
+    by_user: bool = False
 
 
 # proof
@@ -347,7 +370,8 @@ AnyCommand = (
     | AddContact | ListContacts | SetContact | RemoveContact
     | AllowDestination | DenyDestination | RemoveDestination | ListDestinations | TestDestination
     | SetPlan | CorrectPlan | AddAddon | AddCourtesy | CancelOrder | SetPolicy
-    | RefundCall | ShowUsage | ListCalls | ListEntries
+    | RefundCall | ShowUsage | ListEntries
+    | ListCalls | ShowReport
     | AuditLedger | ReplayLedger | ExplainCall
 )  # fmt: skip
 

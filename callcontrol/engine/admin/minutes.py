@@ -1,23 +1,19 @@
-"""Commands about minutes: what is contracted (R12), what is used (R1, R5), the call list (R8-R10), the entries."""
+"""Commands about minutes: what is contracted (R12), what is used (R1, R5), the entries."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from callcontrol.domain.grants import GrantKind
 from callcontrol.domain.minutes import Period, period_of
 from callcontrol.domain.overdraft import policy_of
-from callcontrol.domain.status import call_status
 from callcontrol.engine.admin import commands as c
 from callcontrol.engine.admin import validation as valid
 from callcontrol.engine.admin.context import Context, Handlers
-from callcontrol.engine.admin.errors import conflict, invalid, not_found
-from callcontrol.engine.admin.store import People
+from callcontrol.engine.admin.errors import conflict, not_found
 from callcontrol.engine.admin.views import (
-    CallView,
     CompanyView,
     CorrectionView,
     EntryView,
@@ -27,7 +23,6 @@ from callcontrol.engine.admin.views import (
     UsageView,
 )
 from callcontrol.engine.ports.minutes import (
-    CallRow,
     Cancellation,
     Gift,
     NotRefundable,
@@ -58,7 +53,6 @@ class MinuteCommands:
             c.SetPolicy: self._set_policy,
             c.RefundCall: self._refund_call,
             c.ShowUsage: self._show_usage,
-            c.ListCalls: self._list_calls,
             c.ListEntries: self._list_entries,
         }
 
@@ -189,19 +183,6 @@ class MinuteCommands:
             renews_at=usage.renews_at.astimezone(ZoneInfo(company.time_zone)),
         )
 
-    async def _list_calls(self, command: c.ListCalls, actor: str) -> list[CallView]:
-        first_day = valid.day(command.first_day, "the first day")
-        last_day = valid.day(command.last_day, "the last day")
-        if first_day is not None and last_day is not None and last_day < first_day:
-            raise invalid(f"the last day, {last_day}, is before the first, {first_day}")
-        company = await self._store.company(command.company)
-        rows = await self._minutes.calls(
-            company.id, first_day=first_day, last_day=last_day, limit=valid.limit(command.limit)
-        )
-        people = await self._store.people(company.id)
-        zone = ZoneInfo(company.time_zone)
-        return [_call(row, people, zone) for row in rows]
-
     async def _list_entries(self, command: c.ListEntries, actor: str) -> list[EntryView]:
         company = await self._store.company(command.company)
         zone = ZoneInfo(company.time_zone)
@@ -236,34 +217,4 @@ async def _corrected(company: CompanyView, order_id: str, correcting: Awaitable[
         raise conflict(str(error)) from error
     return CorrectionView(
         company=company.slug, order_id=order_id, withdrawn=withdrawal.minutes, granted=withdrawal.granted
-    )
-
-
-def _call(row: CallRow, people: People, zone: ZoneInfo) -> CallView:
-    def local(instant: datetime | None) -> datetime | None:
-        return None if instant is None else instant.astimezone(zone)
-
-    contact, contact_company = people.contacts.get(row.number or "", (None, None))
-    extension, user = people.agents.get(row.agent_id or 0, (None, None))
-    return CallView(
-        call_id=row.call_id,
-        started_at=row.started_at.astimezone(zone),
-        answered_at=local(row.answered_at),
-        ended_at=local(row.ended_at),
-        direction=row.direction,
-        status=call_status(row.disposition, answered=row.answered_at is not None),
-        disposition=None if row.disposition is None else row.disposition.value,
-        reason=None if row.reason is None else row.reason.value,
-        q850=row.q850,
-        sip_code=row.sip_code,
-        dialled=row.dialled,
-        number=row.number,
-        contact=contact,
-        contact_company=contact_company,
-        extension=extension,
-        user=user,
-        billsec=row.billsec,
-        billed_minutes=row.billed_minutes,
-        refunded_minutes=row.refunded_minutes,
-        estimated=row.estimated,
     )

@@ -16,6 +16,7 @@ from callcontrol.engine.admin.minutes import MinuteCommands
 from callcontrol.engine.admin.numbers import NumberCommands
 from callcontrol.engine.admin.people import PeopleCommands
 from callcontrol.engine.admin.proof import ProofCommands
+from callcontrol.engine.admin.reports import ReportCommands
 from callcontrol.engine.admin.store import DirectoryStore
 from callcontrol.engine.ports.ledger import KeyReused, LedgerUnavailable
 from callcontrol.engine.ports.minutes import LiveCalls, MinutesAdministration
@@ -53,6 +54,7 @@ class AdminService:
             **NumberCommands(context).handlers(),
             **DestinationCommands(context).handlers(),
             **MinuteCommands(context).handlers(),
+            **ReportCommands(context).handlers(),
             **ProofCommands(context).handlers(),
         }
 

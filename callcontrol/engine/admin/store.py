@@ -58,16 +58,6 @@ class TokenAct:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """Who the call list speaks of: agents by id (removed ones too) and contacts by number."""
-
-    agents: dict[int, tuple[str, str]]
-    """Agent id -> extension, and name of the user with the agent's e-mail, else of the agent."""
-    contacts: dict[str, tuple[str, str]]
-    """Number -> name, contact's company."""
-
-
 class CompanyStore(Protocol):
     async def add_company(self, new: NewCompany, at: datetime) -> views.CompanyView: ...
 
@@ -79,8 +69,6 @@ class CompanyStore(Protocol):
 
     async def remove_company(self, slug: str) -> None:
         """With all that belongs to it. CONFLICT where the ledger knows it: history is never lost."""
-
-    async def people(self, company_id: int) -> People: ...
 
 
 class PeopleStore(Protocol):

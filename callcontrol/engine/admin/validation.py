@@ -15,6 +15,8 @@ from callcontrol.domain.destinations import ImpossiblePrefix, normalise_prefix
 from callcontrol.domain.numbers import DestinationKind, UndiallableNumber, normalise, without_separators
 from callcontrol.domain.overdraft import ExhaustionPolicy
 from callcontrol.domain.rights import GRANTABLE, Right, Role
+from callcontrol.domain.searching import folded
+from callcontrol.domain.status import CallStatus
 from callcontrol.engine.admin.errors import conflict, invalid
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -23,7 +25,6 @@ MAX_MINUTES = 10_000_000
 """More minutes than a plan or add-on can have: a typing error, not a sale."""
 _MAX_CALL_MINUTES = 1440
 _MAX_NAME = 100
-_MAX_LIMIT = 10_000
 
 RESERVED_SLUGS = frozenset({"nodes"})
 """`callcontrol/v1/nodes/...` is a topic of the installation's own."""
@@ -98,10 +99,6 @@ def max_call_minutes(value: int) -> int:
     return between(value, 1, _MAX_CALL_MINUTES, "the longest call, in minutes,")
 
 
-def limit(value: int) -> int:
-    return between(value, 1, _MAX_LIMIT, "the limit")
-
-
 def word(value: str, words: Iterable[str], field: str) -> str:
     known = list(words)
     if value not in known:
@@ -119,6 +116,18 @@ def overdraft_limit(policy: str, limit_minutes: int | None) -> int:
     if limit_minutes is None:
         raise invalid("the policy finish needs --limit: how many minutes may be overdrawn")
     return between(limit_minutes, 1, MAX_MINUTES, "the limit of the overdraft, in minutes,")
+
+
+def direction(value: str) -> str:
+    return word(value, ("outbound", "inbound", "internal"), "the direction")
+
+
+def status(value: str) -> CallStatus:
+    """A word of R10: `nao atendida` is `Não atendida`."""
+    for known in CallStatus:
+        if folded(value) == folded(known):
+            return known
+    raise invalid(f"a status is one of {', '.join(CallStatus)}, not {value!r}")
 
 
 def role(value: str) -> Role:

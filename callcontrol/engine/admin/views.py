@@ -144,12 +144,68 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     contact_company: str | None
     extension: str | None
     user: str | None
-    """The user's name, else the agent's."""
+    """The user who called; where the agent had none, the agent's name."""
     billsec: int
     billed_minutes: int
     refunded_minutes: int
     """Of the billed ones; totals are net of them (R8)."""
     estimated: bool
+
+
+class CallPageView(msgspec.Struct, frozen=True, kw_only=True):
+    """Newest first. A search for what is rare may end a page before it is full."""
+
+    calls: list[CallView]
+    next: str | None
+    """What the next page is asked for with; None: this was the last one."""
+
+
+class FiguresView(msgspec.Struct, frozen=True, kw_only=True):
+    """Closed calls of one direction (R8)."""
+
+    connected: int
+    not_connected: int
+    total: int
+    refused: int
+    """Before dialling; in no other figure."""
+    minutes: int
+    """Billed, net of refunds."""
+    billed_minutes: int
+    refunded_minutes: int
+    billsec: int
+
+
+class TotalsView(msgspec.Struct, frozen=True, kw_only=True):
+    outbound: FiguresView
+    """To outside: the figures of R8."""
+    inbound: FiguresView
+    internal: FiguresView
+    in_progress: int
+    """Calls that run, in no other figure (D15)."""
+
+
+class UserTotalsView(msgspec.Struct, frozen=True, kw_only=True):
+    name: str | None
+    """The user's; of an agent without a user, the agent's."""
+    email: str | None
+    extension: str | None
+    """Of an agent without a user."""
+    totals: TotalsView
+
+
+class ReportView(msgspec.Struct, frozen=True, kw_only=True):
+    """R8, R9, D15."""
+
+    company: str
+    time_zone: str
+    first_day: str | None
+    """`YYYY-MM-DD`, the company's day; None: open."""
+    last_day: str | None
+    totals: TotalsView
+    held: int
+    """Minutes held now by calls in progress, apart from used."""
+    users: list[UserTotalsView] | None
+    """None unless asked for; they add up to `totals`."""
 
 
 class EntryView(msgspec.Struct, frozen=True, kw_only=True):

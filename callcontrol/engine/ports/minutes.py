@@ -1,14 +1,14 @@
-"""The minutes port for people: what an operator contracts and what a company sees (R1, R5, R8, R12)."""
+"""The minutes port for people: what an operator contracts and what a company sees of its minutes (R1, R5, R12)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol
 
-from callcontrol.domain.causes import Disposition, Reason
 from callcontrol.domain.grants import GrantKind
-from callcontrol.domain.minutes import Minutes, Period, Seconds
+from callcontrol.domain.minutes import Minutes, Period
+from callcontrol.engine.ports.reports import CallRow, Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,29 +148,6 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRow:
-    """One line of the call list (R10). In progress while `disposition` is None."""
-
-    call_id: str
-    started_at: datetime
-    answered_at: datetime | None
-    ended_at: datetime | None
-    direction: str
-    agent_id: int | None
-    dialled: str
-    number: str | None
-    disposition: Disposition | None
-    reason: Reason | None
-    q850: int | None
-    sip_code: int | None
-    billsec: Seconds
-    billed_minutes: Minutes
-    estimated: bool
-    refunded_minutes: Minutes
-    """Of the billed ones: totals are net of them (R8)."""
-
-
-@dataclass(frozen=True, slots=True)
 class EntryRow:
     """One line of the append-only ledger."""
 
@@ -247,7 +224,7 @@ class CallAccount:
     refunds: tuple[RefundNote, ...]
 
 
-class MinutesAdministration(Protocol):
+class MinutesAdministration(Reports, Protocol):
     """Every write is idempotent by its order id; the same id with another size raises KeyReused."""
 
     async def set_plan(self, order: Order) -> Period:
@@ -275,16 +252,6 @@ class MinutesAdministration(Protocol):
         Raises UnknownCall, NotRefundable. Key `adjust:<request>`."""
 
     async def usage(self, company_id: int, at: datetime) -> Usage: ...
-
-    async def calls(
-        self,
-        company_id: int,
-        *,
-        first_day: date | None = None,
-        last_day: date | None = None,
-        limit: int = 100,
-    ) -> list[CallRow]:
-        """Newest first; days are the company's (R9). A call belongs to the day of its answer, else its start (R8)."""
 
     async def entries(self, company_id: int, *, call_id: str | None = None) -> list[EntryRow]: ...
 
