@@ -6,6 +6,7 @@ All minutes are whole minutes, all instants UTC, all periods `YYYY-MM` of the co
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -75,7 +76,7 @@ policy_versions = Table(
     _company(),
     Column("limit_minutes", Integer, nullable=False),
     Column("from_seq", Integer, nullable=False),
-    Column("after_trail", Integer, nullable=False),
+    Column("after_trail", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
     Column("operation_key", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
@@ -208,7 +209,8 @@ that had nothing to move its first minute to."""
 hold_trail = Table(
     "hold_trail",
     metadata,
-    Column("id", Integer, primary_key=True),
+    # Several for each call, for ever: more than 32 bits where the type decides.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     _company(),
     Column("leg_id", Text, nullable=False),
     Column("period", Text, nullable=False),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from callcontrol.database import UtcDateTime
+from callcontrol.migrations.append_only import forbid_changes
 
 revision = "0002"
 down_revision = "0001"
@@ -21,16 +22,7 @@ _APPEND_ONLY = ("entries", "hold_trail")
 def upgrade() -> None:
     _create_tables()
     for table in _APPEND_ONLY:
-        _forbid_changes(table)
-
-
-def _forbid_changes(table: str) -> None:
-    """I6: not even a mistake of ours, or a hand at the database, changes what was written."""
-    for operation in ("update", "delete"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{operation} BEFORE {operation.upper()} ON {table}"
-            f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
+        forbid_changes(table)
 
 
 def _create_tables() -> None:
@@ -149,7 +141,7 @@ def _create_tables() -> None:
     )
     op.create_table(
         "hold_trail",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("company_id", sa.Integer(), nullable=False),
         sa.Column("leg_id", sa.Text(), nullable=False),
         sa.Column("period", sa.Text(), nullable=False),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from callcontrol.database import UtcDateTime
+from callcontrol.migrations.append_only import forbid_changes
 
 revision = "0003"
 down_revision = "0002"
@@ -56,11 +57,7 @@ def _change_entries() -> None:
         )
     if op.get_bind().dialect.name == "sqlite":
         # SQLite changes a table's checks by making it anew, which loses its triggers (I6).
-        for operation in ("update", "delete"):
-            op.execute(
-                f"CREATE TRIGGER entries_no_{operation} BEFORE {operation.upper()} ON entries"
-                " BEGIN SELECT RAISE(ABORT, 'entries is append-only'); END"
-            )
+        forbid_changes("entries")
 
 
 def _entries_of_0002() -> sa.Table:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from callcontrol.database import UtcDateTime
+from callcontrol.migrations.append_only import forbid_changes
 
 revision = "0005"
 down_revision = "0004"
@@ -50,7 +51,7 @@ def _create_policy_versions() -> None:
         sa.Column("company_id", sa.Integer(), nullable=False),
         sa.Column("limit_minutes", sa.Integer(), nullable=False),
         sa.Column("from_seq", sa.Integer(), nullable=False),
-        sa.Column("after_trail", sa.Integer(), nullable=False),
+        sa.Column("after_trail", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("operation_key", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
@@ -69,11 +70,7 @@ def _change_entries() -> None:
             batch.create_check_constraint(op.f(name), check)
     if op.get_bind().dialect.name == "sqlite":
         # SQLite changes a table's checks by making it anew, which loses its triggers (I6).
-        for operation in ("update", "delete"):
-            op.execute(
-                f"CREATE TRIGGER entries_no_{operation} BEFORE {operation.upper()} ON entries"
-                " BEGIN SELECT RAISE(ABORT, 'entries is append-only'); END"
-            )
+        forbid_changes("entries")
 
 
 def _checks_of(kinds: tuple[str, ...], mirrors: tuple[str, ...]) -> dict[str, str]:
