@@ -12,6 +12,9 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from callcontrol.database import postgresql
+from callcontrol.database.limits import Limits
+
 BUSY_TIMEOUT_MS = 5_000
 """How long a statement waits for another process's lock (a backup, a check-up by hand) before it is unavailable."""
 
@@ -29,9 +32,10 @@ def sqlite_file(url: str | URL) -> Path:
 
 
 def write_engine(url: str | URL) -> Engine:
-    """The synchronous engine of the one writer, and of migrations."""
+    """The synchronous engine of the one writer, and of migrations. On PostgreSQL of migrations alone: they take their
+    time."""
     if not is_sqlite(url):
-        return create_engine(make_url(url))
+        return postgresql.endless_engine(url, Limits())
     engine = create_engine(make_url(url).set(drivername="sqlite+pysqlite"))
     _set_pragmas(engine, query_only=False)
     # The driver would begin a deferred transaction at the first write, and could then fail to upgrade its lock:
@@ -40,10 +44,10 @@ def write_engine(url: str | URL) -> Engine:
     return engine
 
 
-def read_engine(url: str | URL) -> AsyncEngine:
-    """The asynchronous engine of reads. On SQLite its connections cannot write at all."""
+def read_engine(url: str | URL, limits: Limits) -> AsyncEngine:
+    """The asynchronous engine of reads. Its connections cannot write."""
     if not is_sqlite(url):
-        return create_async_engine(make_url(url))
+        return postgresql.read_engine(url, limits)
     engine = create_async_engine(make_url(url).set(drivername="sqlite+aiosqlite"))
     _set_pragmas(engine.sync_engine, query_only=True)
     _begin_with(engine.sync_engine, "BEGIN")

@@ -1,26 +1,26 @@
-"""The one writer: a thread with one connection that commits waiting operations together (group commit).
+"""Writing: threads that commit waiting operations together, and tell whoever waits once it is stored.
 
-An operation is acknowledged only after the commit it is in. The disk is asked once for all that waited
-meanwhile, so the busier the daemon, the cheaper a commit.
+On SQLite one thread with one connection commits whatever waits (ADR 3). On PostgreSQL several do, each a group's
+operations at a time (ADR 8).
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from time import perf_counter
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable
+from time import monotonic
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, NestedTransaction, Transaction
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy import URL, Connection
 
-from callcontrol.database.engines import is_sqlite, write_engine
+from callcontrol.database.batch import Commits, Group, Queued, fail
+from callcontrol.database.engines import is_sqlite
 from callcontrol.database.errors import DatabaseUnavailable
-from callcontrol.database.lock import claim_epoch, current_epoch
-from callcontrol.database.prepared import prepared
+from callcontrol.database.limits import Limits
+from callcontrol.database.line import WaitingLine
+from callcontrol.database.postgresql_commits import PostgresqlCommits
+from callcontrol.database.sqlite_commits import SqliteCommits
 
 T = TypeVar("T")
 
@@ -30,133 +30,103 @@ BATCH_LIMIT = 64
 """Operations in one commit at most: bounds how long the first of them waits for the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Operations that wait for one another anyway. `lead` runs before them in the same transaction: it takes the lock
-    that they all need, so that nobody else's can come between."""
-
-    key: int
-    lead: Callable[[Connection], object]
-
-
-@dataclass(slots=True)
-class _Queued:
-    operation: Callable[[Connection], Any]
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
-
-
 class Writer:
     """Owns all writes. Started and closed in the event loop whose tasks submit.
 
-    `on_commit(seconds, operations)` is called in the writer's thread after each commit, for metrics.
+    `on_commit(seconds, operations)` is called in a writing thread after each commit, for metrics.
     """
 
     def __init__(
         self,
         url: str | URL,
         *,
+        limits: Limits | None = None,
         queue_limit: int = QUEUE_LIMIT,
         on_commit: Callable[[float, int], None] | None = None,
     ) -> None:
-        self._engine = write_engine(url)
-        self._checks_epoch = is_sqlite(url)
-        self._epoch: int | None = None
+        self._limits = limits or Limits()
+        self._one_at_a_time = is_sqlite(url)
+        writers: list[Commits] = (
+            [SqliteCommits(url, on_commit)]
+            if self._one_at_a_time
+            else [PostgresqlCommits(url, self._limits, on_commit) for _ in range(self._limits.writers)]
+        )
         self._queue_limit = queue_limit
-        self._on_commit = on_commit
-        self._queue: deque[_Queued] = deque()
+        self._line = WaitingLine()
         self._changed = threading.Condition()
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        # A daemon thread: a process that dies by an error must not wait for it; `close` is what drains.
-        self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
+        # Daemon threads: a process that dies by an error must not wait for them; `close` is what drains.
+        self._threads = [
+            threading.Thread(target=self._run, args=(commits,), name=f"database-writer-{number}", daemon=True)
+            for number, commits in enumerate(writers, 1)
+        ]
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     async def submit(
         self, operation: Callable[[Connection], T], group: Group | None = None, *, repeatable: bool = False
     ) -> T:
-        """Run `operation` in the writer's thread and return its result once it is committed.
+        """Run `operation` in a writing thread and return its result once it is committed.
 
         `group`: those it goes together with, in the order in which they were submitted. `repeatable`: done twice it
         is done once, so that it may be run again where nobody knows whether it was stored.
 
-        An operation that raises undoes only itself, and its exception is raised here. DatabaseUnavailable: the
-        database did not answer or the commit failed, nothing of the operation is stored; it may be repeated.
-        A task that is cancelled while it waits here cannot know: the operation may or may not be stored.
+        An operation that raises undoes only itself, and its exception is raised here; it may be run more than once
+        before that. DatabaseUnavailable: the database did not answer or the commit failed, nothing of the operation is
+        stored; it may be repeated. Of an operation that is not `repeatable` the message may say that nobody knows. A
+        task that is cancelled while it waits here cannot know either.
         """
-        queued = _Queued(operation, asyncio.get_running_loop().create_future())
+        queued = Queued(operation, asyncio.get_running_loop().create_future(), group, repeatable)
         with self._changed:
-            if self._closing or not self._thread.is_alive():
+            if self._closing or not any(thread.is_alive() for thread in self._threads):
                 raise DatabaseUnavailable("the database is closed")
-            if len(self._queue) >= self._queue_limit:
+            if len(self._line) >= self._queue_limit:
                 raise DatabaseUnavailable(f"{self._queue_limit} operations are already waiting for the database")
-            self._queue.append(queued)
+            self._line.put(self._key(queued), queued)
             self._changed.notify()
         result: T = await queued.future
         return result
 
     async def close(self) -> None:
-        """Refuse new operations, finish those that wait, close the connection."""
+        """Refuse new operations, finish those that wait, close the connections."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
-        self._engine.dispose()
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join)
 
-    def _run(self) -> None:
-        connection: Connection | None = None
-        while batch := self._next_batch():
-            try:
-                connection = connection or self._engine.connect()
-                self._commit_together(connection, batch)
-            except Exception as error:
-                for queued in batch:
-                    queued.error = _unavailable(error)
-                # Whatever state the connection is in: the next batch begins with a new one.
-                if connection is not None:
-                    connection.invalidate()
-                    connection.close()
-                    connection = None
-            self._answer(batch)
-        if connection is not None:
-            connection.close()
-
-    def _next_batch(self) -> list[_Queued]:
-        """Wait for operations and take them; empty when closing and nothing is left."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing)
-            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
-
-    def _commit_together(self, connection: Connection, batch: list[_Queued]) -> None:
-        began = perf_counter()
-        with connection.begin() as transaction:
-            epoch = self._checked_epoch(connection)
-            # In a quiet daemon most operations are alone, and may undo all of their transaction. Not the first one:
-            # the claim of the epoch is in it.
-            alone = len(batch) == 1 and epoch == self._epoch
-            for queued in batch:
-                if not queued.future.cancelled():
-                    _apply(connection, queued, transaction if alone else connection.begin_nested())
-        self._epoch = epoch
-        if self._on_commit is not None:
-            self._on_commit(perf_counter() - began, len(batch))
-
-    def _checked_epoch(self, connection: Connection) -> int | None:
-        """The first transaction claims the database; every later one makes sure that it still has it."""
-        if not self._checks_epoch:
+    def _key(self, queued: Queued) -> Hashable:
+        if self._one_at_a_time:
             return None
-        if self._epoch is None:
-            return claim_epoch(connection)
-        if current_epoch(prepared(connection)) != self._epoch:
-            raise DatabaseUnavailable("another process has taken over the writes of this database")
-        return self._epoch
+        return queued if queued.group is None else queued.group.key
 
-    def _answer(self, batch: list[_Queued]) -> None:
+    def _run(self, commits: Commits) -> None:
+        while taken := self._next():
+            key, batch = taken
+            reached = commits.store(batch)
+            with self._changed:
+                self._line.done(key)
+                if not reached:
+                    # Each of these would find out for itself, one after the other, and wait for it all the while.
+                    late = self._line.drop(monotonic() - self._limits.retry_s)
+                    fail(late, DatabaseUnavailable("the database cannot be reached"))
+                    batch += late
+                self._changed.notify()
+            self._answer(batch)
+        commits.close()
+
+    def _next(self) -> tuple[Hashable, list[Queued]] | None:
+        """Wait for operations and take them; None when closing and nothing is left."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._line.ready or self._closing)
+            return self._line.take(BATCH_LIMIT) if self._line.ready else None
+
+    def _answer(self, batch: list[Queued]) -> None:
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(_resolve, batch)
@@ -165,20 +135,7 @@ class Writer:
             return
 
 
-def _apply(connection: Connection, queued: _Queued, scope: Transaction) -> None:
-    """One operation in its own `scope`, a SAVEPOINT or a whole transaction: what it raises undoes only itself."""
-    try:
-        queued.result = queued.operation(connection)
-        if isinstance(scope, NestedTransaction):
-            scope.commit()
-    except Exception as error:
-        # Some errors (disk full, I/O) make SQLite undo the whole transaction: then there is no savepoint to go back
-        # to, this raises in its turn, and the whole batch has failed.
-        scope.rollback()
-        queued.error = _unavailable(error) if _is_operational(error) else error
-
-
-def _resolve(batch: list[_Queued]) -> None:
+def _resolve(batch: list[Queued]) -> None:
     """In the event loop: wake the tasks that wait."""
     for queued in batch:
         if queued.future.done():
@@ -187,16 +144,3 @@ def _resolve(batch: list[_Queued]) -> None:
             queued.future.set_exception(queued.error)
         else:
             queued.future.set_result(queued.result)
-
-
-def _is_operational(error: Exception) -> bool:
-    """The database's fault, not the operation's: constraints and bad values are the operation's."""
-    return isinstance(error, DBAPIError) and not isinstance(error, (IntegrityError, DataError))
-
-
-def _unavailable(error: Exception) -> DatabaseUnavailable:
-    if isinstance(error, DatabaseUnavailable):
-        return error
-    unavailable = DatabaseUnavailable(str(error.orig) if isinstance(error, DBAPIError) else str(error))
-    unavailable.__cause__ = error
-    return unavailable

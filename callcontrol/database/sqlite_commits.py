@@ -1,0 +1,80 @@
+"""Group commit on SQLite: whatever waits, in one transaction, each operation in its own SAVEPOINT.
+
+The disk is asked once for all that waited meanwhile, so the busier the daemon, the cheaper a commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from sqlalchemy import URL, Connection, NestedTransaction, Transaction
+
+from callcontrol.database.batch import Queued, error_of, fail
+from callcontrol.database.engines import write_engine
+from callcontrol.database.errors import DatabaseUnavailable
+from callcontrol.database.lock import claim_epoch, current_epoch
+from callcontrol.database.prepared import prepared
+
+
+class SqliteCommits:
+    """Implements callcontrol.database.batch.Commits for the one thread that writes."""
+
+    def __init__(self, url: str | URL, on_commit: Callable[[float, int], None] | None) -> None:
+        self._engine = write_engine(url)
+        self._on_commit = on_commit
+        self._connection: Connection | None = None
+        self._epoch: int | None = None
+
+    def store(self, batch: list[Queued]) -> bool:
+        try:
+            self._connection = self._connection or self._engine.connect()
+            self._commit_together(self._connection, batch)
+        except Exception as error:
+            fail(batch, error)
+            # Whatever state the connection is in: the next batch begins with a new one.
+            if self._connection is not None:
+                self._connection.invalidate()
+                self._connection.close()
+                self._connection = None
+        return True
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._engine.dispose()
+
+    def _commit_together(self, connection: Connection, batch: list[Queued]) -> None:
+        began = perf_counter()
+        with connection.begin() as transaction:
+            epoch = self._checked_epoch(connection)
+            # In a quiet daemon most operations are alone, and may undo all of their transaction. Not the first one:
+            # the claim of the epoch is in it.
+            alone = len(batch) == 1 and epoch == self._epoch
+            for queued in batch:
+                if not queued.future.cancelled():
+                    _apply(connection, queued, transaction if alone else connection.begin_nested())
+        self._epoch = epoch
+        if self._on_commit is not None:
+            self._on_commit(perf_counter() - began, len(batch))
+
+    def _checked_epoch(self, connection: Connection) -> int:
+        """The first transaction claims the database; every later one makes sure that it still has it."""
+        if self._epoch is None:
+            return claim_epoch(connection)
+        if current_epoch(prepared(connection)) != self._epoch:
+            raise DatabaseUnavailable("another process has taken over the writes of this database")
+        return self._epoch
+
+
+def _apply(connection: Connection, queued: Queued, scope: Transaction) -> None:
+    """One operation in its own `scope`, a SAVEPOINT or a whole transaction: what it raises undoes only itself."""
+    try:
+        queued.result = queued.operation(connection)
+        if isinstance(scope, NestedTransaction):
+            scope.commit()
+    except Exception as error:
+        # Some errors (disk full, I/O) make SQLite undo the whole transaction: then there is no savepoint to go back
+        # to, this raises in its turn, and the whole batch has failed.
+        scope.rollback()
+        queued.error = error_of(error)
