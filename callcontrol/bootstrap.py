@@ -21,6 +21,7 @@ from callcontrol.cel import CelFile
 from callcontrol.config import Config
 from callcontrol.database import (
     Database,
+    DatabaseInUse,
     DatabaseNotMigrated,
     DatabaseUnavailable,
     open_database,
@@ -57,7 +58,7 @@ TEST_MINUTE_VARIABLE = "CALLCONTROL_TEST_MINUTE_S"
 
 async def run_daemon(config: Config) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code. Raises DatabaseInUse when another daemon has the database."""
-    configure_logging(config.log, secrets=[config.asterisk.ari_password])
+    configure_logging(config.log, secrets=[config.asterisk.ari_password, *config.database.secrets])
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
@@ -87,7 +88,12 @@ class Daemon:
     async def start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order in which things depend on each other; `stack` closes it in reverse."""
         config, asterisk = self._config, self._config.asterisk
-        opened = open_database(config.database.url, on_commit=self._metrics.ledger_commit)
+        opened = open_database(
+            config.database.url,
+            config.database.limits(),
+            node=config.node.name,
+            on_commit=self._metrics.ledger_commit,
+        )
         self._database = await stack.enter_async_context(opened)
         vault = TokenVault(config.security.key_file)
         directory = SqlDirectory(self._database, vault)
@@ -132,6 +138,7 @@ class Daemon:
         await self._serve(stack, ledger, vault, softphones)
         self._work = [
             ("ari", self._session.run),
+            ("database", self._database.keep),
             ("softphones", softphones.run),
             ("heartbeat", lambda: keep_marking(self._engine)),
             ("audit", self._audit),
@@ -214,5 +221,8 @@ def _exit_code(ended: asyncio.Task[Any]) -> int:
     if isinstance(error, ApplicationTaken):
         log.critical("daemon.application_taken", reason=str(error))
         return EXIT_APPLICATION_TAKEN
+    if isinstance(error, DatabaseInUse):
+        log.critical("daemon.database_taken", reason=str(error))
+        return EXIT_CANNOT_START
     log.critical("daemon.part_ended", part=ended.get_name(), exc_info=error)
     return EXIT_DEFECT

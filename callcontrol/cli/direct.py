@@ -13,6 +13,7 @@ from callcontrol.database import (
     DatabaseLock,
     DatabaseNotMigrated,
     DatabaseUnavailable,
+    is_sqlite,
     open_database,
     upgrade,
 )
@@ -39,7 +40,7 @@ async def migrate(config: Config) -> None:
     """
     url = config.database.url
     try:
-        with DatabaseLock(url) if url.startswith("sqlite") else nullcontext():
+        with DatabaseLock(url) if is_sqlite(url) else nullcontext():
             upgrade(url)
     except DatabaseInUse:
         raise
@@ -56,7 +57,7 @@ def _store(config: Config, database: Database) -> SqlDirectoryStore:
 
 @asynccontextmanager
 async def _opened(config: Config) -> AsyncIterator[Database]:
-    opening = open_database(config.database.url)
+    opening = open_database(config.database.url, config.database.limits())
     try:
         database = await opening.__aenter__()
     except DatabaseInUse:

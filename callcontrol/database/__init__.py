@@ -5,13 +5,16 @@ through the asynchronous engine. Only this package and `ledger/` know a SQL dial
 """
 
 from callcontrol.database.access import Database, open_database
+from callcontrol.database.batch import Group
+from callcontrol.database.engines import is_sqlite
 from callcontrol.database.errors import DatabaseInUse, DatabaseNotMigrated, DatabaseUnavailable
+from callcontrol.database.limits import Limits
 from callcontrol.database.lock import DatabaseLock
 from callcontrol.database.metadata import metadata
 from callcontrol.database.prepared import prepared
 from callcontrol.database.schema import is_current, upgrade
 from callcontrol.database.types import UtcDateTime
-from callcontrol.database.writer import Group, Writer
+from callcontrol.database.writer import Writer
 
 __all__ = [
     "Database",
@@ -20,9 +23,11 @@ __all__ = [
     "DatabaseNotMigrated",
     "DatabaseUnavailable",
     "Group",
+    "Limits",
     "UtcDateTime",
     "Writer",
     "is_current",
+    "is_sqlite",
     "metadata",
     "open_database",
     "prepared",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 
 class DatabaseUnavailable(Exception):
-    """The database did not answer, or could not commit: nothing was stored; repeat the operation."""
+    """The database did not answer, or could not commit: nothing was stored; repeat the operation. Of one that must not
+    be done twice, the message says where nobody knows whether it was stored."""
 
 
 class DatabaseInUse(Exception):
-    """Another process owns the writes. `pid` is that process, None where it could not be read."""
+    """Another process is what this one wants to be: the only one to write (SQLite), or the only daemon of its node
+    (PostgreSQL). `pid`: that process, where it is of this machine and could be read."""
 
-    def __init__(self, pid: int | None) -> None:
-        super().__init__(f"the database is in use by process {pid if pid is not None else '(unknown)'}")
+    def __init__(self, message: str, pid: int | None = None) -> None:
+        super().__init__(message)
         self.pid = pid
 
 

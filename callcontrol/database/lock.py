@@ -54,7 +54,8 @@ class DatabaseLock:
         except OSError as error:
             pid = _pid_in(file)
             os.close(file)
-            raise DatabaseInUse(pid) from error
+            who = "(unknown)" if pid is None else pid
+            raise DatabaseInUse(f"the database is in use by process {who}", pid) from error
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         self._file = file
