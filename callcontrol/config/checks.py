@@ -36,11 +36,10 @@ def http_url(value: str) -> str | None:
 
 
 def database_url(value: str) -> str | None:
-    scheme = value.partition(":")[0]
-    if "://" not in value or scheme.partition("+")[0] != "sqlite":
-        # PostgreSQL's statements are written; its driver, its locks and the proof of both are not there yet.
-        return "must begin with sqlite:// (PostgreSQL is not supported yet)"
-    return None
+    """What follows the beginning is the driver's to judge: several hosts, sockets, options."""
+    scheme = value.partition("://")[0]
+    known = scheme.partition("+")[0] == "sqlite" or scheme in ("postgresql", "postgresql+psycopg")
+    return None if known and "://" in value else "must begin with sqlite:// or postgresql://"
 
 
 def codes(value: tuple[str, ...]) -> str | None:

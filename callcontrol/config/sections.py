@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
 
 from callcontrol.config.checks import Check, between, codes, database_url, http_url, not_empty, one_of, plain_name
 from callcontrol.domain.calls.state import Timing
+
+if TYPE_CHECKING:
+    from callcontrol.database.limits import Limits
 
 T = TypeVar("T")
 
@@ -77,10 +81,54 @@ class AsteriskConfig:
 class DatabaseConfig:
     url: str = key(
         "sqlite:////var/lib/callcontrol/callcontrol.db",
-        "Database: `sqlite:////path` (PostgreSQL is not supported yet).",
+        "Database: `sqlite:////path`, or `postgresql://user:password@host/database` for several daemons.",
         check=database_url,
         secret=True,
     )
+    writers: int = key(4, "PostgreSQL: transactions under way at most, each of another company.", check=between(1, 64))
+    connect_timeout_s: float = key(
+        3.0, "PostgreSQL: seconds for a connection to be made, to each host of the URL.", check=between(2, 60)
+    )
+    statement_timeout_s: float = key(
+        5.0,
+        "PostgreSQL: seconds after which the server ends a statement; checks of all the books have no such limit.",
+        check=between(0.1, 300),
+    )
+    lock_timeout_s: float = key(
+        2.0,
+        "PostgreSQL: seconds that a statement waits for a lock that another daemon has; then the operation is tried "
+        "again.",
+        check=between(0.05, 60),
+    )
+    idle_in_transaction_timeout_s: float = key(
+        5.0,
+        "PostgreSQL: seconds after which the server ends a transaction of a daemon that hangs, and frees its locks.",
+        check=between(1, 300),
+    )
+    tcp_timeout_s: float = key(
+        10.0,
+        "PostgreSQL: seconds of silence on the network after which the other side counts as gone, here and there.",
+        check=between(2, 300),
+    )
+    retry_s: float = key(
+        5.0,
+        "PostgreSQL: seconds in which an operation is tried again after a lost connection, a failover, a deadlock or "
+        "a lock; then the ledger counts as unavailable (D11).",
+        check=between(0, 60),
+    )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password in the URL, as it is written and as it is meant."""
+        written = self.url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        return written, unquote(written)
+
+    def limits(self) -> Limits:
+        """As the database takes them."""
+        # Imported when needed: SQLAlchemy takes a while to load, which most commands need not wait for.
+        from callcontrol.database.limits import Limits
+
+        return Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ BAD = [
     ("[node]\nname = 'two words'\n", 2, "[node] name: must be letters, digits,"),
     ("[http]\nport = 70000\n", 2, "[http] port: must be between 1 and 65535, not 70000"),
     ("[http]\nhost = ''\n", 2, "[http] host: must be a text that is not empty, not ''"),
-    ("[database]\nurl = 'mysql://x:hunter2@y/z'\n", 2, "[database] url: must begin with sqlite://"),
+    ("[database]\nurl = 'mysql://x:hunter2@y/z'\n", 2, "[database] url: must begin with sqlite:// or postgresql://"),
     ("[control]\nsocket = ''\n", 2, "[control] socket: must be a path in quotes, not ''"),
     ("calls = {ring_timeout_s = 700}\n", 1, "[calls] ring_timeout_s: must be between 1 and 600, not 700"),
     ("note = '''\n[calls]\n'''\n[calls]\ngrace_s = -1\n", 5, "[calls] grace_s: must be between 0 and 86400, not -1"),
@@ -196,7 +196,7 @@ def test_secrets_are_in_no_repr_and_no_message(tmp_path: Path) -> None:
     shown = repr(load_config(path, {}))
     assert "s3cret" not in shown
     assert "hunter2" not in shown
-    bad = problems(write(tmp_path, PASSWORD + '[database]\nurl = "postgresql://cc:hunter2@db/cc"\n'))
+    bad = problems(write(tmp_path, PASSWORD + '[database]\nurl = "mysql://cc:hunter2@db/cc"\n'))
     assert "hunter2" not in "\n".join(bad)
     typed = problems(write(tmp_path, "[asterisk]\nari_password = 12345678\n"))
     assert "12345678" not in "\n".join(typed)
