@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -13,12 +12,13 @@ from sqlalchemy import Connection, text
 from callcontrol.engine.auditing import keep_auditing
 from callcontrol.engine.ports.minutes import Balance, LiveCalls, RefundRequest
 from tests.support.books import COMPANY, NODE, Books, add_company, open_books
+from tests.support.databases import take_guards_away
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Books]:
+async def ledger(books_url: str) -> AsyncIterator[Books]:
     """Two months with everything in them: pool, add-on, courtesy, overdraft, a cut call and one in progress."""
-    async with open_books(tmp_path) as books:
+    async with open_books(books_url) as books:
         await books.plan(4)
         await books.addon(1)
         for call_id, answered, ended in (("a", 0, 60), ("b", 60, 240), ("c", None, 300), ("d", 300, 420)):
@@ -40,10 +40,7 @@ async def damage(books: Books, *statements: str) -> None:
     """By a hand at the database that has taken the guards away."""
 
     def change(connection: Connection) -> None:
-        for trigger in ("entries_no_update", "entries_no_delete", "hold_trail_no_update", "hold_trail_no_delete"):
-            connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
-        connection.execute(text("PRAGMA ignore_check_constraints = ON"))
-        connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+        take_guards_away(connection)
         for statement in statements:
             assert connection.execute(text(statement)).rowcount > 0, statement
 
@@ -157,9 +154,9 @@ async def test_replay_of_a_balance_that_was_changed(ledger: Books) -> None:
     assert replay.differences == ("courtesy 2027-01, grant 6: 1 minutes left by the entries, 0 stored",)
 
 
-async def test_a_minute_that_stayed_in_the_old_month_is_replayed_there(tmp_path: Path) -> None:
+async def test_a_minute_that_stayed_in_the_old_month_is_replayed_there(books_url: str) -> None:
     """billing.md, Edges: held before midnight, answered after it in a month that has nothing."""
-    async with open_books(tmp_path, start=datetime(2026, 12, 1, 3, 0, tzinfo=UTC)) as books:
+    async with open_books(books_url, start=datetime(2026, 12, 1, 3, 0, tzinfo=UTC)) as books:
         await books.plan(10, at=books.at(-600))
         await books.plan(0, "down", at=books.at(-500))
         await books.dial("a", -10)
@@ -185,9 +182,9 @@ async def test_the_daemon_audits_and_tells_how_much_was_found(ledger: Books) -> 
     await asyncio.gather(auditing, return_exceptions=True)
 
 
-async def test_a_change_of_time_zone_moves_no_settled_call(tmp_path: Path) -> None:
+async def test_a_change_of_time_zone_moves_no_settled_call(books_url: str) -> None:
     """Half an hour before December in São Paulo it is December in Tokyo: the call stays November's (D2)."""
-    async with open_books(tmp_path, start=datetime(2026, 12, 1, 2, 30, tzinfo=UTC)) as books:
+    async with open_books(books_url, start=datetime(2026, 12, 1, 2, 30, tzinfo=UTC)) as books:
         await books.plan(5)
         await books.dial("a")
         await books.hang_up("a", 0, 61)

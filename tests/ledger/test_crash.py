@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -31,7 +30,7 @@ async def caller(books, name):
         await one_call(books, f"{name}-{number}")
 
 async def main():
-    async with open_books(Path(sys.argv[1])) as books:
+    async with open_books(sys.argv[1]) as books:
         await books.plan(10_000_000)
         await asyncio.gather(*(caller(books, name) for name in "abcdefgh"))
 
@@ -40,10 +39,8 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("acknowledged", [1, 57, 300])
-async def test_what_was_acknowledged_before_a_kill_is_stored(tmp_path: Path, acknowledged: int) -> None:
-    load = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _LOAD, str(tmp_path), stdout=asyncio.subprocess.PIPE
-    )
+async def test_what_was_acknowledged_before_a_kill_is_stored(books_url: str, acknowledged: int) -> None:
+    load = await asyncio.create_subprocess_exec(sys.executable, "-c", _LOAD, books_url, stdout=asyncio.subprocess.PIPE)
     assert load.stdout is not None
     lines = [await load.stdout.readline() for _ in range(acknowledged)]
     load.send_signal(signal.SIGKILL)
@@ -53,7 +50,7 @@ async def test_what_was_acknowledged_before_a_kill_is_stored(tmp_path: Path, ack
     dialled = {call_id for word, call_id in told if word == "dialled"}
     closed = {call_id for word, call_id in told if word == "closed"}
 
-    async with open_books(tmp_path) as books:
+    async with open_books(books_url) as books:
         assert await books.findings() == []
         rows = {row.call_id: row for row in await books.calls()}
         assert dialled <= set(rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from callcontrol.engine.ports.ledger import Hold
 from tests.support.books import COMPANY, Books, open_books, opening
@@ -71,9 +70,9 @@ MIDNIGHT = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
 """The first instant of December in São Paulo."""
 
 
-async def test_a_call_over_midnight_uses_the_old_pool_then_the_new(tmp_path: Path) -> None:
+async def test_a_call_over_midnight_uses_the_old_pool_then_the_new(books_url: str) -> None:
     """D2: the call belongs to the period of its answer."""
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(2, at=books.at(-600))
         await books.dial("a", -60)
         await books.answer("a", -50)
@@ -86,9 +85,9 @@ async def test_a_call_over_midnight_uses_the_old_pool_then_the_new(tmp_path: Pat
         assert await books.findings() == []
 
 
-async def test_a_new_call_does_not_use_what_is_left_of_the_old_pool(tmp_path: Path) -> None:
+async def test_a_new_call_does_not_use_what_is_left_of_the_old_pool(books_url: str) -> None:
     """R3: what is unused is lost."""
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(50, at=books.at(-600))
         await books.plan(1, "down", at=books.at(-500))
         assert await books.dial("a", 10) == Hold(1, last=True)
@@ -96,9 +95,9 @@ async def test_a_new_call_does_not_use_what_is_left_of_the_old_pool(tmp_path: Pa
         assert await books.findings() == []
 
 
-async def test_answered_after_midnight_the_claim_moves_to_the_new_month(tmp_path: Path) -> None:
+async def test_answered_after_midnight_the_claim_moves_to_the_new_month(books_url: str) -> None:
     """billing.md, Edges: held at 23:59:50, answered at 00:00:05."""
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(10, at=books.at(-600))
         await books.dial("a", -10)
         await books.answer("a", 5)
@@ -109,8 +108,8 @@ async def test_answered_after_midnight_the_claim_moves_to_the_new_month(tmp_path
         assert await books.findings() == []
 
 
-async def test_where_the_new_month_has_nothing_the_minute_held_stays_good(tmp_path: Path) -> None:
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+async def test_where_the_new_month_has_nothing_the_minute_held_stays_good(books_url: str) -> None:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(10, at=books.at(-600))
         await books.plan(0, "down", at=books.at(-500))
         await books.dial("a", -10)
@@ -123,9 +122,9 @@ async def test_where_the_new_month_has_nothing_the_minute_held_stays_good(tmp_pa
         assert await books.findings() == []
 
 
-async def test_the_minute_that_stayed_is_posted_to_the_old_month(tmp_path: Path) -> None:
+async def test_the_minute_that_stayed_is_posted_to_the_old_month(books_url: str) -> None:
     """The new month's only minute was claimed by another call: it is that call's."""
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(10, at=books.at(-600))
         await books.plan(1, "down", at=books.at(-500))
         await books.dial("a", -10)

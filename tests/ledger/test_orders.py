@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -105,8 +104,8 @@ async def test_sizes_that_cannot_be(books: Books) -> None:
         await books.minutes.add_addon(Order(99, 5, "x", books.start))
 
 
-async def test_the_renewal_date_is_day_one_in_the_companys_time_zone(tmp_path: Path) -> None:
-    async with open_books(tmp_path) as books:
+async def test_the_renewal_date_is_day_one_in_the_companys_time_zone(books_url: str) -> None:
+    async with open_books(books_url) as books:
         usage = await books.minutes.usage(COMPANY, datetime(2026, 12, 1, 2, 59, tzinfo=UTC))
         assert usage.period == NOVEMBER
         assert usage.renews_at == datetime(2026, 12, 1, 3, 0, tzinfo=UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -112,9 +111,9 @@ async def test_an_addons_minutes_of_a_month_that_is_over_are_courtesy_too(books:
     assert (usage.addon_balance, usage.courtesy_balance) == (3, 2)
 
 
-async def test_a_call_over_midnight_gets_back_what_still_exists(tmp_path: Path) -> None:
+async def test_a_call_over_midnight_gets_back_what_still_exists(books_url: str) -> None:
     """D2: two minutes of November's pool are gone, the one of December's is there."""
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(2, at=books.at(-600))
         await books.dial("a", -60)
         await books.answer("a", -50)
@@ -125,9 +124,9 @@ async def test_a_call_over_midnight_gets_back_what_still_exists(tmp_path: Path) 
         assert await books.findings() == []
 
 
-async def test_a_call_still_running_over_midnight_finds_no_refunded_minute_in_the_old_pool(tmp_path: Path) -> None:
+async def test_a_call_still_running_over_midnight_finds_no_refunded_minute_in_the_old_pool(books_url: str) -> None:
     """Or the same minute would be there twice: in the old pool (D2) and as courtesy (D9)."""
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(2, at=books.at(-600))
         await books.plan(0, "down", at=books.at(-600))
         await books.dial("a", -300)

@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, insert
 
-from callcontrol.database import Database, open_database, upgrade
-from callcontrol.database.engines import write_engine
+from callcontrol.database import Database, open_database
 from callcontrol.directory.tables import companies
 from callcontrol.domain.admission import CallTerms
 from callcontrol.domain.causes import Disposition, Reason
@@ -23,28 +20,12 @@ from callcontrol.engine.ports.reports import LONGEST_PAGE, CallFilter, CallRow
 from callcontrol.ledger.administration import SqlMinutesAdministration
 from callcontrol.ledger.audit import audit
 from callcontrol.ledger.ledger import SqlLedger
+from tests.support.databases import new_sqlite, sqlite_url
 
 COMPANY = 1
 NODE = "node-a"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 """An instant in the middle of a month, in every zone."""
-
-
-def sqlite_url(directory: Path) -> str:
-    return f"sqlite:///{directory / 'callcontrol.db'}"
-
-
-@cache
-def _new_database() -> bytes:
-    """Migrated, with company 1: made once, as migrations take longer than most tests."""
-    with TemporaryDirectory() as directory:
-        url = sqlite_url(Path(directory))
-        upgrade(url)
-        engine = write_engine(url)
-        with engine.begin() as connection:
-            add_company(connection)
-        engine.dispose()  # the last connection to close leaves everything in the one file
-        return (Path(directory) / "callcontrol.db").read_bytes()
 
 
 def add_company(connection: Connection, company_id: int = COMPANY, time_zone: str = "America/Sao_Paulo") -> None:
@@ -185,10 +166,11 @@ class Books:
 
 
 @asynccontextmanager
-async def open_books(directory: Path, *, start: datetime = NOON) -> AsyncIterator[Books]:
-    """Company 1 is made at the first opening."""
-    file = directory / "callcontrol.db"
-    if not file.exists():
-        file.write_bytes(_new_database())
-    async with open_database(sqlite_url(directory)) as database:
+async def open_books(place: Path | str, *, start: datetime = NOON) -> AsyncIterator[Books]:
+    """`place`: the URL of a database with company 1, or a folder for one on SQLite, made at the first opening."""
+    if isinstance(place, Path):
+        if not (place / "callcontrol.db").exists():
+            new_sqlite(place, add_company)
+        place = sqlite_url(place)
+    async with open_database(place) as database:
         yield Books(database, SqlLedger(database), SqlMinutesAdministration(database), start)
