@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from callcontrol.engine.ports.minutes import NotRefundable, Order, RefundRequest
+from callcontrol.domain.grants import GrantKind
+from callcontrol.engine.ports.minutes import (
+    Cancellation,
+    NotRefundable,
+    NotWithdrawable,
+    Order,
+    PlanCorrection,
+    RefundRequest,
+)
 from tests.support.books import COMPANY, Books, closing, open_books, opening
 
 DOC = Path(__file__).parents[2] / "docs" / "billing.md"
@@ -48,6 +56,49 @@ def plan(minutes: int) -> Deed:
 def addon(minutes: int) -> Deed:
     async def deed(books: Books, at: datetime) -> str:
         await books.minutes.add_addon(Order(COMPANY, minutes, f"addon-{at}", at))
+        return NO_CHARGE
+
+    return deed
+
+
+def policy(limit: int) -> Deed:
+    async def deed(books: Books, at: datetime) -> str:
+        await books.policy(limit, f"policy-{at}", at)
+        return NO_CHARGE
+
+    return deed
+
+
+def gift(minutes: int) -> Deed:
+    async def deed(books: Books, at: datetime) -> str:
+        await books.gift(minutes, f"gift-{at}", at)
+        return NO_CHARGE
+
+    return deed
+
+
+def correct(minutes: int) -> Deed:
+    async def deed(books: Books, at: datetime) -> str:
+        asked = PlanCorrection(COMPANY, minutes, f"correct-{at}", "um zero a mais", "operator", at)
+        await books.minutes.correct_plan(asked)
+        return NO_CHARGE
+
+    return deed
+
+
+def cancel(ordered: str, minutes: int, *, refused: bool = False) -> Deed:
+    """The add-on ordered at that time."""
+
+    async def deed(books: Books, at: datetime) -> str:
+        of_order = f"addon-{Step(ordered, '', '', look).at}"
+        asked = Cancellation(
+            COMPANY, GrantKind.ADDON, of_order, minutes, f"cancel-{at}", "um zero a mais", "operator", at
+        )
+        if refused:
+            with pytest.raises(NotWithdrawable):
+                await books.minutes.cancel_order(asked)
+        else:
+            await books.minutes.cancel_order(asked)
         return NO_CHARGE
 
     return deed
@@ -166,6 +217,37 @@ EXAMPLES: dict[int, list[Step]] = {
         Step("15/11 09:00:00", "sobe para 150: vale já", "up to 150: at once", plan(150)),
         Step("20/11 09:00:00", "desce para 50: mês que vem", "down to 50: next month", plan(50)),
         Step("01/12 09:00:00", "fala 0:45", "talks 0:45", call("a", 45)),
+    ],
+    8: [
+        Step("22/11 09:00:00", "contrata franquia de 2", "contracts a pool of 2", plan(2)),
+        Step("22/11 09:01:00", "política `finish`, limite de 5", "policy `finish`, limit of 5", policy(5)),
+        Step("22/11 10:00:00", "fala 4:20; ninguém corta", "talks 4:20; nobody cuts", call("a", 260)),
+        Step("22/11 10:10:00", "disca: recusada, não há minuto", "dials: refused, no minute left", dials("b")),
+        Step("22/11 11:00:00", "adicional de 10: 3 quitam", "add-on of 10: 3 pay back", addon(10)),
+        Step("22/11 12:00:00", "fala 1:10", "talks 1:10", call("c", 70)),
+    ],
+    9: [
+        Step("22/11 09:00:00", "contrata franquia de 2", "contracts a pool of 2", plan(2)),
+        Step("22/11 09:01:00", "política `finish`, limite de 5", "policy `finish`, limit of 5", policy(5)),
+        Step("22/11 10:00:00", "fala 4:20", "talks 4:20", call("a", 260)),
+        Step("22/11 11:00:00", "estorno de 1: deve menos", "refund of 1: owes less", refund("a", 1)),
+        Step("22/11 12:00:00", "adicional de 2: 2 quitam", "add-on of 2: 2 pay back", addon(2)),
+        Step("22/11 13:00:00", "estorno de 3: 2 já quitados", "refund of 3: 2 were paid", refund("a", 3)),
+    ],
+    10: [
+        Step("22/11 09:00:00", "contrata franquia de 100", "contracts a pool of 100", plan(100)),
+        Step("22/11 09:10:00", "sobe para 1500, por engano", "up to 1500, by mistake", plan(1500)),
+        Step("22/11 10:00:00", "fala 3:00", "talks 3:00", call("a", 180)),
+        Step("22/11 10:10:00", "corrige para 150: vale já", "corrected to 150: at once", correct(150)),
+        Step("22/11 11:00:00", "adicional de 500, por engano", "add-on of 500, by mistake", addon(500)),
+        Step("22/11 11:10:00", "cancela 450 dele", "450 of it cancelled", cancel("22/11 11:00:00", 450)),
+        Step(
+            "22/11 11:20:00",
+            "cancela mais 60: recusado, há 50",
+            "60 more: refused, 50 are there",
+            cancel("22/11 11:00:00", 60, refused=True),
+        ),
+        Step("22/11 12:00:00", "ganha cortesia de 20", "is given a courtesy of 20", gift(20)),
     ],
 }
 
