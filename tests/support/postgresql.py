@@ -8,6 +8,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable
@@ -61,11 +62,15 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self._as_user: dict[str, Any] = {}
+        self._programs = find_programs()
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             self._as_user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
-        self._programs = find_programs()
+            if self._programs == FETCHED and not _open_to_all(FETCHED):
+                # A checkout in root's own folder: what was fetched runs from anywhere.
+                shutil.copytree(FETCHED.parent, self.folder / "programs", symlinks=True)
+                self._programs = self.folder / "programs" / FETCHED.name
         words = ["--pgdata", str(self._data), "--username", "callcontrol", "--auth", "trust", "--encoding", "UTF8"]
         # Its flush of the empty cluster is for an installation that is to last.
         self._run("initdb", *words, "--locale", "C", "--no-sync")
@@ -170,6 +175,10 @@ def server() -> PostgresServer:
     atexit.register(made.remove)
     made.start()
     return made
+
+
+def _open_to_all(folder: Path) -> bool:
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in (folder, *folder.parents))
 
 
 def _children_of(pid: int) -> list[int]:
