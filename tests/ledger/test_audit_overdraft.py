@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +14,10 @@ from tests.support.books import COMPANY, Books, open_books
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Books]:
+async def ledger(books_url: str) -> AsyncIterator[Books]:
     """A pool corrected to 2, five minutes beyond it (three within the limit), four of them paid back, one given back by
     a refund before that; the rest of the add-on, and of a gift, taken back."""
-    async with open_books(tmp_path) as books:
+    async with open_books(books_url) as books:
         await books.plan(20)
         await books.minutes.correct_plan(PlanCorrection(COMPANY, 2, "correct", "typing error", "operator", books.start))
         await books.policy(3)

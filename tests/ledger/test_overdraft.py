@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -188,9 +187,9 @@ async def test_the_same_policy_order_is_one_and_another_limit_an_error(books: Bo
         await books.minutes.set_policy(PolicyOrder(99, 1, "x", "operator", books.start))
 
 
-async def test_a_minute_that_stays_in_the_old_month_is_not_overdrawn(tmp_path: Path) -> None:
+async def test_a_minute_that_stays_in_the_old_month_is_not_overdrawn(books_url: str) -> None:
     """billing.md, Edges: where the new month has nothing, the minute already held stays good, with `finish` as well."""
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(10, at=books.at(-600))
         await books.plan(0, "down", at=books.at(-500))
         await books.policy(2, at=books.at(-500))
@@ -202,9 +201,9 @@ async def test_a_minute_that_stays_in_the_old_month_is_not_overdrawn(tmp_path: P
         assert await books.findings() == []
 
 
-async def test_a_month_with_minutes_is_not_refused_for_another_that_is_overdrawn(tmp_path: Path) -> None:
+async def test_a_month_with_minutes_is_not_refused_for_another_that_is_overdrawn(books_url: str) -> None:
     """Events out of order over midnight: what December overdraws is not November's."""
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(10, at=books.at(-600))
         await books.plan(1, "down", at=books.at(-500))
         await books.policy(3, at=books.at(-500))
@@ -250,8 +249,8 @@ async def test_an_addon_too_small_pays_back_what_it_can(books: Books) -> None:
     assert (usage.overdraft, usage.addon_balance) == (0, 2)
 
 
-async def test_the_oldest_month_is_paid_back_first(tmp_path: Path) -> None:
-    async with open_books(tmp_path, start=MIDNIGHT) as books:
+async def test_the_oldest_month_is_paid_back_first(books_url: str) -> None:
+    async with open_books(books_url, start=MIDNIGHT) as books:
         await books.plan(1, at=books.at(-600))
         await books.dial("a", -500)
         await books.hang_up("a", -500, -320)
