@@ -140,6 +140,7 @@ class Daemon:
             ("ari", self._session.run),
             ("database", self._database.keep),
             ("softphones", softphones.run),
+            ("clock", self._engine.watch.run),
             ("heartbeat", lambda: keep_marking(self._engine)),
             ("audit", self._audit),
             ("counting", lambda: keep_counting(SqlMinutesAdministration(self._database))),

@@ -28,6 +28,7 @@ _CALLS = [
     field("CONTATO", "contact"),
     field("EMPRESA", "contact_company"),
     field("STATUS", "status"),
+    ("OBS", lambda row: _notes(row)),
     ("DURAÇÃO", lambda row: mm_ss(row["billsec"])),
     # R8: net of refunds.
     ("MINUTOS", lambda row: row["billed_minutes"] - row["refunded_minutes"]),
@@ -44,6 +45,14 @@ _FIGURES = [
     field("RECUSADAS", "refused"),
     ("CONVERSAÇÃO", lambda row: mm_ss(row["billsec"])),
 ]
+
+
+def _notes(row: Row) -> str:
+    """What an instant of the line does not say by itself (D6, D10)."""
+    notes = ["estimada"] if row["estimated"] else []
+    if row["clock_step_s"]:
+        notes.append(f"relógio {row['clock_step_s']:+g} s")
+    return ", ".join(notes)
 
 
 def _days(command: Any) -> Any:

@@ -16,9 +16,11 @@ Minutes = NewType("Minutes", int)
 """Whole billed minutes, the ledger's only unit."""
 
 
-def billsec(answered_at: datetime, ended_at: datetime) -> Seconds:
-    """Seconds from answer to end, truncated, never negative."""
-    return Seconds(max(0, (ended_at - answered_at) // timedelta(seconds=1)))
+def billsec(answered_at: datetime, ended_at: datetime, clock_step_s: float = 0.0) -> Seconds:
+    """Seconds from answer to end, truncated, never negative. `clock_step_s`: by how much the wall clock was set in
+    between (D10)."""
+    talked = ended_at - answered_at - timedelta(seconds=clock_step_s)
+    return Seconds(max(0, talked // timedelta(seconds=1)))
 
 
 def billed_minutes(seconds: Seconds) -> Minutes:

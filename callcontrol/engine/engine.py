@@ -10,8 +10,11 @@ from datetime import datetime
 import structlog
 
 from callcontrol.domain.calls import events as ev
-from callcontrol.domain.calls.state import Call, call_of
+from callcontrol.domain.calls.state import Call, Phase, call_of
 from callcontrol.domain.causes import Q850
+from callcontrol.domain.clock_steps import ClockStep
+from callcontrol.engine.clock_watch import ClockWatch
+from callcontrol.engine.ports.ledger import NodeMark
 from callcontrol.engine.ports.pbx import (
     ChannelDestroyed,
     ChannelEntered,
@@ -41,6 +44,9 @@ class Engine:
         self.reconciled = False
         """Connected, and every call that lived or died meanwhile is dealt with or being settled."""
         self.asterisk_started_at: datetime | None = None
+        self.watch = ClockWatch(world.clock, self._on_clock_step)
+        self.clock_was_set = asyncio.Event()
+        """The next mark has more to say than that we live: it shall not wait (D10)."""
         self._runners: dict[str, CallRunner] = {}
         self._call_of_channel: dict[str, str] = {}
         self._draining = False
@@ -97,11 +103,24 @@ class Engine:
 
     def run_call(self, call: Call) -> CallRunner:
         """Take a call into ownership; events of its channels reach it from now on."""
-        runner = CallRunner(self.world, call, on_ended=self._forget, is_blind=lambda: not self.reconciled)
+        runner = CallRunner(
+            self.world, call, on_ended=self._forget, is_blind=lambda: not self.reconciled, watch=self.watch
+        )
         self._runners[call.call_id] = runner
         self._call_of_channel[call.agent_channel] = call.call_id
         self._call_of_channel[call.customer_channel] = call.call_id
         return runner
+
+    def mark(self) -> NodeMark:
+        """What a next process of this node has to know of this one."""
+        self.watch.look()
+        return NodeMark(
+            alive_at=self.world.clock.now(),
+            asterisk_started_at=self.asterisk_started_at,
+            boot_id=self.watch.boot_id,
+            clock_offset_s=self.watch.offset_s,
+            clock_steps={call.call_id: call.clock_step_s for call in self.calls if call.clock_step_s},
+        )
 
     def arrive(self, event: ChannelEntered) -> None:
         """An agent dialled: `Stasis(callcontrol,outbound,EXTEN)`."""
@@ -161,6 +180,14 @@ class Engine:
             self._spawn(self._give_back(event.channel_id))
         else:
             self.arrive(event)
+
+    def _on_clock_step(self, step: ClockStep) -> None:
+        talking = sum(call.phase is Phase.TALKING for call in self.calls)
+        log.warning("clock.stepped", step_s=step.size_s, calls_in_progress=talking)
+        self.world.observer.clock_stepped(step.size_s)
+        for runner in list(self._runners.values()):
+            runner.deliver(ev.ClockStepped(step.after.wall, step.size_s))
+        self.clock_was_set.set()
 
     def _on_dial(self, at: datetime, channel_id: str, status: DialStatus) -> None:
         runner = self.runner_of(channel_id)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
 from callcontrol.engine.engine import Engine
-from callcontrol.engine.ports.ledger import LedgerUnavailable, NodeMark
+from callcontrol.engine.ports.ledger import LedgerUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -15,12 +16,15 @@ MARK_INTERVAL_S = 5.0
 
 
 async def keep_marking(engine: Engine, interval_s: float = MARK_INTERVAL_S) -> None:
-    """Until cancelled. Only while connected: a mark says "I saw Asterisk", not "I live"."""
+    """Until cancelled; at once when the clock was set, whose steps a crash must not take from the calls (D10). Only
+    while connected: a mark says "I saw Asterisk", not "I live"."""
     world = engine.world
     while True:
+        engine.clock_was_set.clear()
         if engine.reconciled:
             try:
-                await world.ledger.mark_alive(world.node, NodeMark(world.clock.now(), engine.asterisk_started_at))
+                await world.ledger.mark_alive(world.node, engine.mark())
             except LedgerUnavailable as error:
                 log.warning("heartbeat.ledger_unavailable", error=repr(error))
-        await asyncio.sleep(interval_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(engine.clock_was_set.wait(), interval_s)

@@ -79,6 +79,7 @@ def closing(world: World, call: Call, decided: CallTerms | Refusal | None) -> Ca
         sip_code=call.sip_code,
         cut_for_exhaustion=call.cut_for_exhaustion,
         estimated=call.estimated,
+        clock_step_s=call.clock_step_s,
     )
 
 

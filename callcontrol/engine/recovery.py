@@ -83,6 +83,9 @@ class Recovery:
     async def reconcile(self, snapshot: PbxSnapshot) -> None:
         """Idempotent. Returns when every living call is owned; calls that ended are settled behind it."""
         stored, mark = await self._stored()
+        watch = self._engine.watch
+        watch.look()
+        watch.resume(mark)
         missing = [
             _restored(open_call, self._world)
             for open_call in stored
@@ -93,7 +96,9 @@ class Recovery:
         for call in missing:
             # Made or not, dialling the customer is the step to do next.
             not_dialled = evidence.never_made(call) or evidence.never_dialled(call)
-            self._engine.run_call(replace(call, phase=Phase.PREPARING if not_dialled else call.phase))
+            runner = self._engine.run_call(replace(call, phase=Phase.PREPARING if not_dialled else call.phase))
+            if watch.total_s:
+                runner.deliver(ev.ClockStepped(self._world.clock.now(), watch.total_s))
         for call in calls:
             if evidence.complete(call):
                 self._catch_up(call, evidence)
@@ -124,7 +129,9 @@ class Recovery:
             return Evidence(snapshot, {}, mark)
         channels = {channel for call in calls for channel in _channels(call)}
         ended = {channel for channel in channels if channel not in snapshot.channels}
-        since = min(call.started_at for call in calls) - RECORD_MARGIN
+        # A clock that was set back dates the files back as well.
+        began_at = min(call.started_at + timedelta(seconds=min(0.0, call.clock_step_s)) for call in calls)
+        since = self._engine.watch.earliest(began_at) - RECORD_MARGIN
         records = await self._world.records.read(channels, since=since, ended=ended, wait_s=wait_s)
         return Evidence(snapshot, records, mark)
 
@@ -287,4 +294,5 @@ def _restored(stored: OpenCall, world: World) -> Call:
         last_minute=stored.held.last,
         customer=LegState.PRESENT,
         answered_at=stored.answered_at,
+        clock_step_s=stored.clock_step_s,
     )

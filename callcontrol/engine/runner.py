@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -16,6 +17,7 @@ from callcontrol.domain.calls.effects import Effect
 from callcontrol.domain.calls.events import Deadline, Event
 from callcontrol.domain.calls.state import Call, Phase
 from callcontrol.domain.calls.table import DEADLINES, IllegalEvent, decide
+from callcontrol.engine.clock_watch import ClockWatch
 from callcontrol.engine.lane import Lane
 from callcontrol.engine.money import LEDGER_EFFECTS, Money
 from callcontrol.engine.ports.clock import Timer
@@ -40,17 +42,19 @@ class CallRunner:
         *,
         on_ended: Callable[[CallRunner], None],
         is_blind: Callable[[], bool],
+        watch: ClockWatch,
     ) -> None:
         """`is_blind`: events may be missing now, and come later as recovery's."""
         self.call = call
         self._is_blind = is_blind
         self._world = world
+        self._watch = watch
         self._on_ended = on_ended
         self._mailbox: deque[Event] = deque()
         self._deciding = False
         self._timers: dict[Deadline, Timer] = {}
         self._money = Money(world, self.deliver)
-        self._switching = Switching(world, self.deliver)
+        self._switching = Switching(world, watch, self.deliver)
         context = {"call_id": call.call_id, "agent_channel": call.agent_channel}
         self._ledger_lane = Lane(f"ledger {call.call_id}", self._wake, context)
         self._pbx_lane = Lane(f"pbx {call.call_id}", self._wake, context)
@@ -66,6 +70,10 @@ class CallRunner:
 
     def deliver(self, event: Event) -> None:
         """Put a fact into the mailbox and decide whatever is in it. Never blocks, never raises."""
+        # Before a time of the new clock is judged, the call has to know that the clock was set (D10).
+        self._watch.look()
+        if isinstance(event, ev.CustomerAnswered | ev.LegGone) and (later_s := self._watch.since(event.at)):
+            event = replace(event, later_step_s=later_s)
         self._mailbox.append(event)
         if self._deciding:
             return

@@ -14,6 +14,7 @@ from callcontrol.domain.calls.events import Event
 from callcontrol.domain.calls.state import Call, LegState, Phase
 from callcontrol.domain.calls.steps import hold_ends_at
 from callcontrol.domain.causes import Reason
+from callcontrol.engine.clock_watch import ClockWatch
 from callcontrol.engine.ports.pbx import Outcome
 from callcontrol.engine.ports.records import ChannelRecord
 from callcontrol.engine.world import World
@@ -63,8 +64,9 @@ def at_once(effects: Iterable[Effect]) -> list[tuple[Effect, ...]]:
 class Switching:
     """One call's requests to Asterisk, run one after the other."""
 
-    def __init__(self, world: World, deliver: Callable[[Event], None]) -> None:
+    def __init__(self, world: World, watch: ClockWatch, deliver: Callable[[Event], None]) -> None:
         self._world = world
+        self._watch = watch
         self._deliver = deliver
 
     async def run(self, group: Sequence[Effect], call: Call) -> None:
@@ -175,5 +177,6 @@ class Switching:
         self._deliver(ev.CustomerLegGone(record.ended_at or self._world.clock.now(), record.q850))
 
     async def _record(self, channel: str, call: Call, wait_s: float) -> ChannelRecord:
-        found = await self._world.records.read([channel], since=call.started_at, ended=[channel], wait_s=wait_s)
+        since = self._watch.earliest(call.started_at)
+        found = await self._world.records.read([channel], since=since, ended=[channel], wait_s=wait_s)
         return found.get(channel, ChannelRecord(channel))

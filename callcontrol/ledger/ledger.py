@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, func, literal, select, text
+from sqlalchemy import Connection, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcontrol.database import Database, DatabaseUnavailable, UtcDateTime, prepared
+from callcontrol.database import Database, DatabaseUnavailable, prepared
 from callcontrol.engine.ports.ledger import (
     CallClosing,
     CallOpening,
@@ -20,20 +20,14 @@ from callcontrol.engine.ports.ledger import (
     NodeMark,
     OpenCall,
 )
-from callcontrol.ledger import accounts, authorisation, calls, settlement
+from callcontrol.ledger import accounts, authorisation, calls, marks, settlement
 from callcontrol.ledger.authorisation import NothingLeft
+from callcontrol.ledger.marks import LAST_MARK
 from callcontrol.ledger.open_calls import OPEN_CALLS, open_call
 from callcontrol.ledger.tables import accounts as accounts_table
-from callcontrol.ledger.tables import nodes
 
 T = TypeVar("T")
 
-_MARK_ALIVE = text(
-    "INSERT INTO nodes (node, alive_at, asterisk_started_at) VALUES (:node, :alive_at, :asterisk_started_at)"
-    " ON CONFLICT (node) DO UPDATE SET alive_at = excluded.alive_at,"
-    " asterisk_started_at = coalesce(excluded.asterisk_started_at, nodes.asterisk_started_at)"
-).bindparams(bindparam("alive_at", type_=UtcDateTime), bindparam("asterisk_started_at", type_=UtcDateTime))
-_LAST_MARK = select(nodes.c.alive_at, nodes.c.asterisk_started_at).where(nodes.c.node == bindparam("node"))
 _ANYTHING = select(literal(1))
 _HELD_TOTAL = select(func.coalesce(func.sum(accounts_table.c.held), 0))
 
@@ -73,17 +67,12 @@ class SqlLedger:
             return [open_call(row) for row in await connection.execute(OPEN_CALLS, {"node": node})]
 
     async def mark_alive(self, node: str, mark: NodeMark) -> None:
-        parameters = {
-            "node": node,
-            "alive_at": mark.alive_at,
-            "asterisk_started_at": mark.asterisk_started_at,
-        }
-        await self._write(lambda connection: connection.execute(_MARK_ALIVE, parameters) and None, None)
+        await self._write(lambda connection: marks.store(connection, node, mark), None)
 
     async def last_mark(self, node: str) -> NodeMark | None:
         async with self._reading() as connection:
-            row = (await connection.execute(_LAST_MARK, {"node": node})).one_or_none()
-        return NodeMark(row.alive_at, row.asterisk_started_at) if row else None
+            row = (await connection.execute(LAST_MARK, {"node": node})).one_or_none()
+        return NodeMark(row.alive_at, row.asterisk_started_at, row.boot_id, row.clock_offset_s) if row else None
 
     async def held_total(self) -> int:
         async with self._reading() as connection:

@@ -61,4 +61,4 @@ def open_call(row: Any) -> OpenCall:
         terms=terms,
     )
     last = row.last_hold is not None and bool(json.loads(row.last_hold)["last"])
-    return OpenCall(opening, Hold(row.held, last), row.answered_at)
+    return OpenCall(opening, Hold(row.held, last), row.answered_at, row.clock_step_s)

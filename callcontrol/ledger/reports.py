@@ -103,4 +103,5 @@ def call_row(row: Any) -> CallRow:
         billed_minutes=Minutes(row.billed_minutes),
         estimated=row.estimated,
         refunded_minutes=Minutes(row.refunded_minutes),
+        clock_step_s=row.clock_step_s,
     )

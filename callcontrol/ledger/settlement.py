@@ -51,6 +51,7 @@ _CLOSE_CALL = (
         billsec=bindparam("seconds"),
         billed_minutes=bindparam("billed"),
         estimated=bindparam("guessed"),
+        clock_step_s=bindparam("step_s"),
     )
 )
 
@@ -73,7 +74,7 @@ def close(connection: Connection, closing: CallClosing) -> Cdr:
     done = keys.begin(connection, key, {"operation": "close", "leg": leg_id}, closing.ended_at)
     if done is not None:
         return _cdr(done)
-    seconds = billsec(answered_at, closing.ended_at) if answered_at else Seconds(0)
+    seconds = billsec(answered_at, closing.ended_at, closing.clock_step_s) if answered_at else Seconds(0)
     billed = Minutes(0)
     postings: tuple[Posting, ...] = ()
     belongs_to: Period | None = None
@@ -204,6 +205,7 @@ def _store(
             "cause": closing.q850,
             "sip": closing.sip_code,
             "guessed": closing.estimated,
+            "step_s": closing.clock_step_s,
             **billing,
         },
     )

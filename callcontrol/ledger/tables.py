@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -159,6 +160,7 @@ calls = Table(
     Column("billed_minutes", Integer, nullable=False),
     Column("estimated", Boolean, nullable=False),
     Column("refunded_minutes", Integer, nullable=False, server_default="0"),
+    Column("clock_step_s", Double, nullable=False, server_default="0"),
     CheckConstraint("billsec >= 0 AND billed_minutes >= 0", name="billed"),
     CheckConstraint("refunded_minutes BETWEEN 0 AND billed_minutes", name="refunded"),
     CheckConstraint("(disposition IS NULL) = (ended_at IS NULL)", name="closed"),
@@ -330,5 +332,7 @@ nodes = Table(
     Column("node", Text, primary_key=True),
     Column("alive_at", UtcDateTime, nullable=False),
     Column("asterisk_started_at", UtcDateTime),
+    Column("boot_id", Text),
+    Column("clock_offset_s", Double),
 )
-"""The last sign of life of each daemon."""
+"""The last sign of life of each daemon, and its wall minus its boot clock then (D10)."""

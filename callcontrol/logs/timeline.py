@@ -61,6 +61,7 @@ class LoggingObserver:
             billed_minutes=cdr.billed_minutes,
             postings={posting.grant_kind: posting.minutes for posting in cdr.postings},
             estimated=call.estimated,
+            clock_step_s=call.clock_step_s,
         )
 
     def minutes_refused(self, reason: str) -> None:
@@ -68,6 +69,9 @@ class LoggingObserver:
 
     def reconciled(self, source: str) -> None:
         self._log.info("call.reconciled", source=source)
+
+    def clock_stepped(self, step_s: float) -> None:
+        """The engine's own line, `clock.stepped`, says it, with how many calls it touches."""
 
     def orphan_reaped(self, kind: str) -> None:
         self._log.warning("orphan.reaped", kind=kind)

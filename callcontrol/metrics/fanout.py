@@ -30,6 +30,9 @@ class Observers:
     def reconciled(self, source: str) -> None:
         self._each(lambda observer: observer.reconciled(source))
 
+    def clock_stepped(self, step_s: float) -> None:
+        self._each(lambda observer: observer.clock_stepped(step_s))
+
     def orphan_reaped(self, kind: str) -> None:
         self._each(lambda observer: observer.orphan_reaped(kind))
 

@@ -62,6 +62,9 @@ class PrometheusObserver:
     def reconciled(self, source: str) -> None:
         self._metrics.reconciled_calls.labels(within(source, SOURCES)).inc()
 
+    def clock_stepped(self, step_s: float) -> None:
+        self._metrics.clock_steps.labels("forward" if step_s > 0 else "backward").inc()
+
     def orphan_reaped(self, kind: str) -> None:
         self._metrics.orphans_reaped.labels(within(kind, ORPHANS)).inc()
 

@@ -124,6 +124,7 @@ class Metrics:
             "reconciled_calls_total", "Calls that recovery dealt with, by what it went by.", "source"
         )
         self.orphans_reaped = counter("orphans_reaped_total", "Leftovers of ours removed from Asterisk.", "kind")
+        self.clock_steps = counter("clock_steps_total", "Times that the wall clock was set, by over 2 s.", "direction")
         self._audit_findings = gauge("audit_findings", "What the last audit of the books found wrong.")
         self._audited = gauge("audit_last_run_timestamp_seconds", "When the last audit ended (Unix time); 0: none yet.")
         build = gauge("build_info", "1; the labels say what runs.", "version", "python")
@@ -141,6 +142,8 @@ class Metrics:
             self.minutes_posted.labels(pool)
         for source in SOURCES:
             self.reconciled_calls.labels(source)
+        for direction in ("forward", "backward"):
+            self.clock_steps.labels(direction)
         for kind in ORPHANS:
             self.orphans_reaped.labels(kind)
         for reason in (Reason.POOL_EXHAUSTED, Reason.FOLLOW_UP_MANAGER, Reason.LEDGER_UNAVAILABLE):

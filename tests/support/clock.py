@@ -12,8 +12,10 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 class VirtualTimer:
-    def __init__(self, action: Callable[[], None]) -> None:
+    def __init__(self, action: Callable[[], None], wall_at: datetime | None = None) -> None:
         self.action: Callable[[], None] | None = action
+        self.wall_at = wall_at
+        """Runs when the wall clock shows this, however it came to show it; None: after a time that no step changes."""
 
     def cancel(self) -> None:
         self.action = None
@@ -22,42 +24,67 @@ class VirtualTimer:
 class VirtualClock:
     """Implements callcontrol.engine.ports.clock.Clock. Timers run in the order of their times, each at its own time."""
 
+    boot_id = "virtual"
+
     def __init__(self, start: datetime = START) -> None:
-        self._now = start
+        self._started = start
+        """What the wall clock shows less what has passed: a step changes it."""
+        self._passed = timedelta()
         self._order = itertools.count()
-        self._timers: list[tuple[datetime, int, VirtualTimer]] = []
+        self._timers: list[tuple[timedelta, int, VirtualTimer]] = []
 
     def now(self) -> datetime:
-        return self._now
+        return self._started + self._passed
+
+    def boot_s(self) -> float:
+        return self._passed.total_seconds()
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock, forwards or back; no time passes."""
+        self._started += timedelta(seconds=seconds)
+        self._timers = [
+            (due if timer.wall_at is None else self._due(timer.wall_at), order, timer)
+            for due, order, timer in self._timers
+        ]
+        heapq.heapify(self._timers)
 
     def call_at(self, at: datetime, action: Callable[[], None]) -> VirtualTimer:
         """A time that is past is now; it still runs only in `settle` or `advance`, never inside this call."""
-        timer = VirtualTimer(action)
-        heapq.heappush(self._timers, (max(at, self._now), next(self._order), timer))
-        return timer
+        return self._push(at, VirtualTimer(action))
+
+    def call_when_shown(self, at: datetime, action: Callable[[], None]) -> VirtualTimer:
+        """The same by the wall clock: a step moves it nearer or farther."""
+        return self._push(at, VirtualTimer(action, at))
 
     def call_in(self, seconds: float, action: Callable[[], None]) -> VirtualTimer:
-        return self.call_at(self._now + timedelta(seconds=seconds), action)
+        return self.call_at(self.now() + timedelta(seconds=seconds), action)
 
     async def advance(self, seconds: float) -> None:
         """Let that much time pass: before, after and between timers everything that can run has run."""
-        end = self._now + timedelta(seconds=seconds)
+        end = self._passed + timedelta(seconds=seconds)
         while True:
             await idle()
             if not self._timers or self._timers[0][0] > end:
                 break
-            at, _, timer = heapq.heappop(self._timers)
-            self._now = max(self._now, at)
+            due, _, timer = heapq.heappop(self._timers)
+            self._passed = max(self._passed, due)
             if timer.action is not None:
                 timer.action()
-        self._now = end
+        self._passed = end
+
+    def _push(self, at: datetime, timer: VirtualTimer) -> VirtualTimer:
+        heapq.heappush(self._timers, (self._due(at), next(self._order), timer))
+        return timer
+
+    def _due(self, at: datetime) -> timedelta:
+        return max(at - self._started, self._passed)
 
     @property
     def next_at(self) -> datetime | None:
         """When the next timer is due; None: nothing waits for time."""
         while self._timers and self._timers[0][2].action is None:
             heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        return self._started + self._timers[0][0] if self._timers else None
 
     async def settle(self) -> None:
         """Run what is due now and all that follows from it, without letting time pass."""

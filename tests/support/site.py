@@ -14,7 +14,7 @@ from callcontrol.domain.calls.state import Call, Timing
 from callcontrol.domain.rights import Role
 from callcontrol.engine.engine import Engine
 from callcontrol.engine.ports.directory import DirectoryUnavailable
-from callcontrol.engine.ports.ledger import Cdr, LedgerUnavailable, NodeMark
+from callcontrol.engine.ports.ledger import Cdr, LedgerUnavailable
 from callcontrol.engine.ports.pbx import (
     ChannelDestroyed,
     ChannelEntered,
@@ -113,6 +113,7 @@ class Notes:
     closed: list[tuple[Call, Cdr]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
+    clock_steps: list[float] = field(default_factory=list)
     reaped: list[str] = field(default_factory=list)
 
     def call_changed(self, before: Call | None, after: Call) -> None:
@@ -126,6 +127,9 @@ class Notes:
 
     def reconciled(self, source: str) -> None:
         self.sources.append(source)
+
+    def clock_stepped(self, step_s: float) -> None:
+        self.clock_steps.append(step_s)
 
     def orphan_reaped(self, kind: str) -> None:
         self.reaped.append(kind)
@@ -168,7 +172,7 @@ class Site:
     async def die(self) -> None:
         """As kill -9: what is committed stays, what waits is lost, nobody says goodbye to Asterisk."""
         with suppress(LedgerUnavailable):
-            await self.books.ledger.mark_alive("main", NodeMark(self.clock.now(), self.pbx.started_at))
+            await self.books.ledger.mark_alive("main", self.engine.mark())
         self.pbx.lose_connection()
         await self.engine.close()
         await self._open.__aexit__(None, None, None)  # type: ignore[attr-defined]
@@ -192,6 +196,12 @@ class Site:
             await self.clock.advance((due - self.clock.now()).total_seconds())
             await self.quiet()
         await self.clock.advance((end - self.clock.now()).total_seconds())
+
+    def set_clock(self, step_s: float) -> None:
+        """Set the wall clock under a living daemon, which looks at it every second: 0.3 s ago, and in 0.7 s."""
+        self.engine.watch.look()
+        self.clock.step(step_s)
+        self.clock.call_in(0.7, self.engine.watch.look)
 
     async def call_rows(self) -> list[CallRow]:
         """The call list, oldest first."""

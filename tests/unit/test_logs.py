@@ -282,6 +282,9 @@ class Noting:
     def orphan_reaped(self, kind: str) -> None:
         self.told.append(kind)
 
+    def clock_stepped(self, step_s: float) -> None:
+        self.told.append(f"{step_s:g}")
+
 
 def test_an_observer_that_raises_hurts_nobody(log: io.StringIO) -> None:
     configure_logging(LogConfig(), stream=log)
@@ -292,5 +295,6 @@ def test_an_observer_that_raises_hurts_nobody(log: io.StringIO) -> None:
     observers.minutes_refused("pool_exhausted")
     observers.reconciled("cel")
     observers.orphan_reaped("bridge")
-    assert noting.told == ["call_changed", "call_closed", "pool_exhausted", "cel", "bridge"]
-    assert [line["event"] for line in lines(log)] == ["observer.failed"] * 5
+    observers.clock_stepped(3600.0)
+    assert noting.told == ["call_changed", "call_closed", "pool_exhausted", "cel", "bridge", "3600"]
+    assert [line["event"] for line in lines(log)] == ["observer.failed"] * 6

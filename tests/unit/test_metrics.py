@@ -132,6 +132,13 @@ def test_an_adopted_call_is_active_and_not_set_up_again(metrics: Metrics, observ
     assert value(metrics, "orphans_reaped_total", kind="bridge") == 1
 
 
+def test_steps_of_the_clock(metrics: Metrics, observer: PrometheusObserver) -> None:
+    observer.clock_stepped(3600.0)
+    observer.clock_stepped(-2.5)
+    assert value(metrics, "clock_steps_total", direction="forward") == 1
+    assert value(metrics, "clock_steps_total", direction="backward") == 1
+
+
 def test_ari(metrics: Metrics) -> None:
     metrics.ari_connected(True)
     metrics.ari_event("StasisStart", 0.004)
@@ -204,7 +211,7 @@ def test_two_registries_in_one_process() -> None:
 CONTRACT = """ari_connected ari_events ari_event_lag_seconds ari_requests ari_request_duration_seconds calls_active
 calls call_setup_seconds post_dial_delay_seconds call_duration_seconds dial_attempts minutes_posted minutes_held
 minutes_refused ledger_commit_seconds ledger_batch_size reconciled_calls orphans_reaped
-audit_findings audit_last_run_timestamp_seconds build_info""".split()  # noqa: SIM905 - a list to read
+clock_steps audit_findings audit_last_run_timestamp_seconds build_info""".split()  # noqa: SIM905 - a list to read
 
 
 def test_the_contract_and_its_documentation(metrics: Metrics) -> None:

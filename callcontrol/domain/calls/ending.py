@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from callcontrol.domain.calls import effects as do
+from callcontrol.domain.calls import events as ev
 from callcontrol.domain.calls.events import Deadline, Event
 from callcontrol.domain.calls.state import Call, Phase
 from callcontrol.domain.calls.steps import (
@@ -38,11 +39,13 @@ def note_customer_gone(call: Call, event: Event) -> Moved:
 
 def note_late_answer(call: Call, event: Event) -> Moved:
     """Answered in the moment we gave up or the agent did. The carrier's leg was answered, so it counts (R6, R7)."""
+    assert isinstance(event, ev.CustomerAnswered)
     if call.answered_at is not None:
         return call, ()
     # When we gave up is not when the talk ended: the first leg that goes says that, unless the agent is gone already.
     ended_at = max(event.at, call.ended_at) if call.ended_at and call.agent is GONE else None
     reason = Reason.AGENT_HUNG_UP if call.agent is GONE else Reason.CUSTOMER_HUNG_UP
+    call = replace(call, clock_step_s=call.clock_step_s + event.later_step_s)
     call = replace(call, answered_at=event.at, ended_at=ended_at, disposition=Disposition.ANSWERED, reason=reason)
     return call, (do.RecordAnswer(event.at),)
 

@@ -73,6 +73,9 @@ class CustomerRang(Event):
 class CustomerAnswered(Event):
     """R6: from here it costs."""
 
+    later_step_s: float = 0.0
+    """By how much the wall clock was set after it and before we were told (D10)."""
+
 
 @dataclass(frozen=True, slots=True)
 class LegGone(Event):
@@ -83,6 +86,8 @@ class LegGone(Event):
     estimated: bool = False
     pbx_restarted: bool = False
     """Asterisk itself went down with it."""
+    later_step_s: float = 0.0
+    """By how much the wall clock was set after it and before we were told (D10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,13 @@ class DeadlinePassed(Event):
 @dataclass(frozen=True, slots=True)
 class CallAdopted(Event):
     """The daemon came back and found this call living: timers, limits and extensions are to be set again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped(Event):
+    """The wall clock was set by so much, forwards positive; `at` is what it shows now (D10)."""
+
+    step_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,8 @@ class Call:
     rang_at: datetime | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None
+    clock_step_s: float = 0.0
+    """By how much the wall clock was set between answer and end: no part of the talk (D10)."""
     disposition: Disposition | None = None
     reason: Reason | None = None
     q850: int | None = None

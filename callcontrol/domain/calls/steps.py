@@ -24,9 +24,14 @@ def after(at: datetime, seconds: float) -> datetime:
     return at + timedelta(seconds=seconds)
 
 
-def hold_ends_at(call: Call) -> datetime:
+def talk_began_at(call: Call) -> datetime:
+    """The answer, as the wall clock that shows the time now would have shown it (D10)."""
     assert call.answered_at is not None
-    return after(call.answered_at, call.held_minutes * call.timing.minute_s)
+    return after(call.answered_at, call.clock_step_s)
+
+
+def hold_ends_at(call: Call) -> datetime:
+    return after(talk_began_at(call), call.held_minutes * call.timing.minute_s)
 
 
 def with_terms(call: Call, event: ev.CallAuthorised) -> Call:
@@ -51,11 +56,9 @@ def limit_before_answer_s(call: Call) -> int:
 
 def limit_in_call_s(call: Call, now: datetime) -> int:
     """Seconds from now to the end of the hold plus grace, never beyond the longest call allowed; rounded up."""
-    assert call.answered_at is not None
-    until = min(
-        after(hold_ends_at(call), grace_s(call)),
-        after(call.answered_at, terms_of(call).max_call_s),
-    )
+    until = after(talk_began_at(call), terms_of(call).max_call_s)
+    if call.billable:
+        until = min(until, after(hold_ends_at(call), grace_s(call)))
     return max(1, -((now - until) // timedelta(seconds=1)))
 
 
@@ -136,6 +139,20 @@ def hang_ups(call: Call) -> tuple[Effect, ...]:
     return tuple(legs)
 
 
+def without_later_steps(call: Call, event: ev.LegGone) -> Call:
+    """A talk that had ended when the clock was set is not touched by it, whenever we are told (D10)."""
+    return replace(call, clock_step_s=call.clock_step_s - event.later_step_s) if call.answered_at else call
+
+
+def note_clock_step(call: Call, event: Event) -> Moved:
+    """D10: no part of the talk. Asterisk's own limits go by the wall clock, so they are set anew."""
+    assert isinstance(event, ev.ClockStepped)
+    if call.answered_at is None or call.ended_at is not None:
+        return call, ()
+    call = replace(call, clock_step_s=call.clock_step_s + event.step_s)
+    return call, limits(call, limit_in_call_s(call, event.at)) if call.phase is Phase.TALKING else ()
+
+
 def end(call: Call, now: datetime) -> Moved:
     if call.agent is not PRESENT and call.customer is not PRESENT:
         return close(call, now)
@@ -149,7 +166,7 @@ def when_gone(call: Call, event: Event) -> Moved:
     """A talk ends when its first party leaves, whoever's hang-up came first."""
     assert isinstance(event, ev.LegGone)
     if call.ended_at is None:
-        call = replace(call, ended_at=event.at, estimated=event.estimated)
+        call = replace(without_later_steps(call, event), ended_at=event.at, estimated=event.estimated)
     if call.agent is PRESENT or call.customer is PRESENT:
         if call.phase is Phase.ANNOUNCING and call.agent is GONE:
             return end(call, event.at)

@@ -13,7 +13,7 @@ from callcontrol.domain.calls import events as ev
 from callcontrol.domain.calls.effects import Effect
 from callcontrol.domain.calls.events import Deadline, Event
 from callcontrol.domain.calls.state import Call, Phase
-from callcontrol.domain.calls.steps import Move
+from callcontrol.domain.calls.steps import Move, note_clock_step
 
 
 class IllegalEvent(Exception):
@@ -88,6 +88,7 @@ ROWS: tuple[Row, ...] = (
     _row(_T, ev.CustomerLegGone, talking.hang_up, _E, _C),
     _row(_T, ev.AgentLegGone, talking.hang_up, _E, _C),
     _row(_T, ev.CallAdopted, talking.talk_on, _T),
+    _row(_T, ev.ClockStepped, note_clock_step, _T),
     _row(_T, ev.DeadlinePassed, talking.extend, _T, deadline=Deadline.EXTEND),
     _row(_T, ev.DeadlinePassed, talking.warn, _T, deadline=Deadline.WARN),
     _row(_T, ev.DeadlinePassed, talking.cut, _E, deadline=Deadline.CUT),
@@ -100,6 +101,7 @@ ROWS: tuple[Row, ...] = (
     _row(_N, ev.CustomerLegEntered, ending.hang_up_latecomer, _N),
     _row(_N, ev.CustomerAnswered, ending.note_late_answer, _N),
     _row(_N, ev.CallAuthorised, reaching.note_late_authorisation, _N),
+    _row(_N, ev.ClockStepped, note_clock_step, _N),
     # ending: waiting for Asterisk to say that the legs are gone
     _row(_E, ev.AgentLegGone, ending.note_agent_gone, _E, _C),
     _row(_E, ev.CustomerLegGone, ending.note_customer_gone, _E, _C),
@@ -107,6 +109,7 @@ ROWS: tuple[Row, ...] = (
     _row(_E, ev.CustomerAnswered, ending.note_late_answer, _E),
     _row(_E, ev.CallAuthorised, reaching.note_late_authorisation, _E),
     _row(_E, ev.HoldExtended, talking.note_late_extension, _E),
+    _row(_E, ev.ClockStepped, note_clock_step, _E),
     _row(_E, ev.DeadlinePassed, ending.hang_up_again, _E, deadline=Deadline.HANG_UP),
     # closing: CDR and minutes are being written
     _row(_C, ev.CallClosed, ending.finish, _Z),
@@ -138,6 +141,11 @@ IGNORED: dict[tuple[Phase, type[Event]], str] = {
         (phase, ev.CallAdopted): "its own deadline runs and nothing has to be set again"
         for phase in (_A, _N, _E, _C, _Z)
     },
+    **{
+        (phase, ev.ClockStepped): "not answered yet, so no duration is wrong; deadlines that run are not touched"
+        for phase in (_A, _P, _D, _R)
+    },
+    **{(phase, ev.ClockStepped): "the talk had ended (D10)" for phase in (_C, _Z)},
     (_Z, ev.CallClosed): _AGAIN,
     (_Z, ev.CloseFailed): _LATE,
 }

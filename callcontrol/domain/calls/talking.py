@@ -24,9 +24,11 @@ from callcontrol.domain.calls.steps import (
     hold_ends_at,
     limit_in_call_s,
     limits,
+    talk_began_at,
     terms_of,
     warning_deadline,
     warnings_due,
+    without_later_steps,
 )
 from callcontrol.domain.causes import Q850, Disposition, Reason
 
@@ -36,26 +38,27 @@ WARNING_SOUND = "sound:callcontrol/minute-warning"
 
 def answer(call: Call, event: Event) -> Moved:
     """R6: the customer's leg is answered, by a person or by voicemail; the second minute is asked for at once."""
-    call = replace(call, phase=Phase.TALKING, answered_at=event.at)
+    assert isinstance(event, ev.CustomerAnswered)
+    clock_step_s = call.clock_step_s + event.later_step_s
+    call = replace(call, phase=Phase.TALKING, answered_at=event.at, clock_step_s=clock_step_s)
     effects: list[Effect] = [do.AnswerAgent(call.agent_channel), do.RecordAnswer(event.at)]
     if call.billable:
         effects.append(do.ExtendHold(call.held_minutes + 1))
     else:
         effects += limits(call, terms_of(call).max_call_s)
-    effects.append(do.SetDeadline(Deadline.MAX_DURATION, after(event.at, terms_of(call).max_call_s)))
+    effects.append(do.SetDeadline(Deadline.MAX_DURATION, after(talk_began_at(call), terms_of(call).max_call_s)))
     return call, tuple(effects)
 
 
 def talk_on(call: Call, event: Event) -> Moved:
     """The daemon came back to a talking call: the minute that is being talked must be held now (D5). The next one is
     asked for after that: where there is none, the call still ends with the last minute it can have, not now (D4)."""
-    assert call.answered_at is not None
     effects: list[Effect] = [
         do.AnswerAgent(call.agent_channel),  # we may have died between the customer's answer and the agent's
-        do.SetDeadline(Deadline.MAX_DURATION, after(call.answered_at, terms_of(call).max_call_s)),
+        do.SetDeadline(Deadline.MAX_DURATION, after(talk_began_at(call), terms_of(call).max_call_s)),
     ]
     if call.billable:
-        talking_minute = (event.at - call.answered_at) // timedelta(seconds=call.timing.minute_s) + 1
+        talking_minute = (event.at - talk_began_at(call)) // timedelta(seconds=call.timing.minute_s) + 1
         # Warnings that are past were heard before we died, or are too late to be of use.
         call = replace(call, warned=max(call.warned, warnings_due(call, event.at)))
         # The second one is asked for at the answer, which may be news to us: the same key, so it is asked for once.
@@ -128,6 +131,7 @@ def end_at_max_duration(call: Call, event: Event) -> Moved:
 def hang_up(call: Call, event: Event) -> Moved:
     """One party left: one party leaving does not end a bridge, so we hang up the other."""
     assert isinstance(event, ev.LegGone)
+    call = without_later_steps(call, event)
     if isinstance(event, ev.AgentLegGone):
         call, reason = replace(call, agent=GONE), Reason.AGENT_HUNG_UP
     else:

@@ -59,6 +59,13 @@ def _course(account: CallAccount) -> Iterator[Sentence]:
             f"Atendida em {at}, terminou em {end}: {call.billsec} segundos inteiros de conversa.",
             f"Answered {at}, ended {end}: {call.billsec} whole seconds of talk.",
         )
+    if call.clock_step_s:
+        pt, en = ("adiantado", "forward") if call.clock_step_s > 0 else ("atrasado", "back")
+        size_s = abs(call.clock_step_s)
+        yield (
+            f"Durante a conversa o relógio da máquina foi {pt} em {size_s:g} s, que não contam (D10).",
+            f"During the talk the machine's clock was set {en} by {size_s:g} s, which do not count (D10).",
+        )
     if call.estimated:
         yield (
             "O fim é estimado: é a última vez em que a chamada foi vista (D6).",

@@ -117,6 +117,7 @@ _CALL: Columns[CallView] = [
     ("Minutos cobrados", lambda call: call.billed_minutes),
     ("Minutos estornados", lambda call: call.refunded_minutes),
     ("Estimada", lambda call: _yes(call.estimated)),
+    ("Acerto do relógio (s)", lambda call: f"{call.clock_step_s:g}".replace(".", ",")),
     ("Início", lambda call: time_cell(call.started_at)),
     ("Atendimento", lambda call: time_cell(call.answered_at)),
     ("Fim", lambda call: time_cell(call.ended_at)),

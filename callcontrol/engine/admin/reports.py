@@ -143,6 +143,7 @@ def _call(listed: ListedCall, zone: ZoneInfo) -> CallView:
         billed_minutes=call.billed_minutes,
         refunded_minutes=call.refunded_minutes,
         estimated=call.estimated,
+        clock_step_s=call.clock_step_s,
     )
 
 

@@ -150,6 +150,8 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     refunded_minutes: int
     """Of the billed ones; totals are net of them (R8)."""
     estimated: bool
+    clock_step_s: float
+    """Seconds by which the machine's clock was set between answer and end: no part of `billsec` (D10)."""
 
 
 class CallPageView(msgspec.Struct, frozen=True, kw_only=True):

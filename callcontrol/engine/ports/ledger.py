@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -70,6 +71,8 @@ class CallClosing:
     """The end is the last time it was seen (D6)."""
     billable: bool = True
     """For a call that `authorise` never stored (D16: an emergency call that did not wait for the ledger)."""
+    clock_step_s: float = 0.0
+    """By how much the wall clock was set between answer and end; no part of the talk (D10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class OpenCall:
     opening: CallOpening
     held: Hold
     answered_at: datetime | None
+    clock_step_s: float = 0.0
+    """As far as the last mark told (D10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,12 @@ class NodeMark:
 
     alive_at: datetime
     asterisk_started_at: datetime | None
+    boot_id: str | None = None
+    """Of the machine, without which the offset means nothing."""
+    clock_offset_s: float | None = None
+    """Wall minus boot clock at this mark: what the next process of this node sees a step by (D10)."""
+    clock_steps: Mapping[str, float] = field(default_factory=dict)
+    """Call id -> all of its steps up to this offset: they are stored together, so that none counts twice."""
 
 
 class Ledger(Protocol):
@@ -127,7 +138,8 @@ class Ledger(Protocol):
 
     async def open_calls(self, node: str) -> list[OpenCall]: ...
 
-    async def mark_alive(self, node: str, mark: NodeMark) -> None: ...
+    async def mark_alive(self, node: str, mark: NodeMark) -> None:
+        """Also stores the steps of the open calls that it names. `last_mark` gives none back: `open_calls` does."""
 
     async def last_mark(self, node: str) -> NodeMark | None: ...
 

@@ -21,6 +21,9 @@ class Observer(Protocol):
     def reconciled(self, source: str) -> None:
         """Recovery dealt with a call: `adopted`, `cel`, `estimated`, `voided`."""
 
+    def clock_stepped(self, step_s: float) -> None:
+        """The wall clock was set while we ran (D10)."""
+
     def orphan_reaped(self, kind: str) -> None:
         """Something of ours without a call was removed: `channel`, `bridge`."""
 

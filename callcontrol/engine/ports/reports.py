@@ -88,6 +88,8 @@ class CallRow:
     estimated: bool
     refunded_minutes: Minutes
     """Of the billed ones: totals are net of them (R8)."""
+    clock_step_s: float
+    """By how much the wall clock was set between answer and end: no part of `billsec` (D10)."""
 
 
 @dataclass(frozen=True, slots=True)

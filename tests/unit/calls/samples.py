@@ -73,5 +73,6 @@ EVENTS: tuple[Event, ...] = (
     ev.CallClosed(after(10)),
     ev.CloseFailed(after(10)),
     ev.CallAdopted(after(10)),
+    ev.ClockStepped(after(10), 3600.0),
     *(ev.DeadlinePassed(after(10), deadline) for deadline in Deadline),
 )
