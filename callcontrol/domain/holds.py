@@ -9,6 +9,7 @@ met exactly if, for each month, the claims of it and later ones fit into the poo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from callcontrol.domain.grants import Grant, GrantKind
 from callcontrol.domain.minutes import Period
@@ -26,14 +27,13 @@ def free_minutes(claims: Mapping[Period, int], grants: Iterable[Grant], claimed_
     `allowance`: how much may be overdrawn in all, by the open claims and by this one (D4). Where the open ones need
     more than that already (the limit was lowered, minutes were talked beyond a hold, D5), this one adds nothing to it.
     """
-    known = list(grants)
-    return _balance(claims, known, claimed_in) + max(allowance, shortfall(claims, known))
+    have = _Unposted.of(grants)
+    return _balance(claims, have, claimed_in) + max(allowance, _shortfall(claims, have))
 
 
 def shortfall(claims: Mapping[Period, int], grants: Iterable[Grant]) -> int:
     """Minutes of open claims that the grants cannot meet: they count on the overdraft."""
-    known = list(grants)
-    return max([0, *(-_balance(claims, known, month) for month in claims)])
+    return _shortfall(claims, _Unposted.of(grants))
 
 
 def withdrawable(grant: Grant, claims: Mapping[Period, int], grants: Iterable[Grant]) -> int:
@@ -57,18 +57,34 @@ def extended_to(held: int, until_minute: int, free: int, open_legs: int) -> int 
     return until_minute
 
 
-def _balance(claims: Mapping[Period, int], grants: Iterable[Grant], claimed_in: Period) -> int:
-    """What the grants have beyond the open claims for one more claim of this month; negative: not all can be met."""
-    pools: dict[Period, int] = {}
-    lasting = 0
-    for grant in grants:
-        if grant.kind is GrantKind.MONTHLY:
-            pools[grant.period] = pools.get(grant.period, 0) + grant.unposted
-        elif grant.kind is not GrantKind.OVERDRAFT:
-            lasting += grant.unposted
+@dataclass(frozen=True, slots=True)
+class _Unposted:
+    """What there is to meet claims with: of pools by month, and of what never expires."""
+
+    pools: dict[Period, int]
+    lasting: int
+
+    @classmethod
+    def of(cls, grants: Iterable[Grant]) -> _Unposted:
+        pools: dict[Period, int] = {}
+        lasting = 0
+        for grant in grants:
+            if grant.kind is GrantKind.MONTHLY:
+                pools[grant.period] = pools.get(grant.period, 0) + grant.unposted
+            elif grant.kind is not GrantKind.OVERDRAFT:
+                lasting += grant.unposted
+        return cls(pools, lasting)
+
+
+def _shortfall(claims: Mapping[Period, int], have: _Unposted) -> int:
+    return max([0, *(-_balance(claims, have, month) for month in claims)])
+
+
+def _balance(claims: Mapping[Period, int], have: _Unposted, claimed_in: Period) -> int:
+    """What there is beyond the open claims for one more claim of this month; negative: not all can be met."""
     # A new claim of this month weighs on the balance of this month and of every earlier one.
-    months = {period for period in (*claims, *pools, claimed_in) if period <= claimed_in}
-    return min(lasting + _since(pools, month) - _since(claims, month) for month in months)
+    months = {period for period in (*claims, *have.pools, claimed_in) if period <= claimed_in}
+    return min(have.lasting + _since(have.pools, month) - _since(claims, month) for month in months)
 
 
 def _since(minutes: Mapping[Period, int], month: Period) -> int:
