@@ -10,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, insert, select, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 import callcontrol.ledger.tables as ledger
 from callcontrol.database import DatabaseUnavailable, is_current, metadata, open_database, upgrade
@@ -61,6 +61,45 @@ def test_what_companies_were_allowed_by_kind_becomes_prefixes(tmp_path: Path) ->
         rules = connection.execute(query.where(destinations.c.allowed)).all()
     engine.dispose()
     assert [tuple(row) for row in rules] == [("one", "0900"), ("two", "+"), ("two", "0900")]
+
+
+def test_what_was_overdrawn_before_there_was_a_limit_is_owed(tmp_path: Path) -> None:
+    """D5: and no row is lost when SQLite makes `companies` and `entries` anew, nor is a removed company's id free."""
+    engine = write_engine(f"sqlite:///{tmp_path / 'callcontrol.db'}")
+    with engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        for statement in (
+            "INSERT INTO companies (id, slug, name, time_zone, area_code, blocked, max_call_minutes, bill_inbound,"
+            " auto_answer, recording, exhaustion_policy, created_at)"
+            " VALUES (1, 'a', 'a', 'UTC', '11', 1, 180, 0, 0, 0, 'finish', '2026-11-22'),"
+            " (2, 'b', 'b', 'UTC', '11', 0, 180, 0, 0, 0, 'cut', '2026-11-22')",
+            "DELETE FROM companies WHERE id = 2",
+            "INSERT INTO accounts (company_id, held, next_seq, renewed_through) VALUES (1, 0, 3, '2026-11')",
+            "INSERT INTO grants (id, company_id, kind, period, granted, posted, source_ref, created_at)"
+            " VALUES (1, 1, 'overdraft', '2026-11', 3, 3, 'x', '2026-11-22')",
+            "INSERT INTO entries (company_id, seq, at, kind, minutes, grant_id, operation_key)"
+            " VALUES (1, 1, '2026-11-22', 'grace', 3, 1, 'k'), (1, 2, '2026-11-22', 'post', 3, 1, 'k')",
+        ):
+            connection.execute(text(statement))
+    upgrade(str(engine.url))
+    with engine.begin() as connection:
+        account = connection.execute(select(ledger.accounts)).one()
+        assert (account.next_seq, account.overdrawn, account.overdraft_limit) == (3, 3, 0)
+        assert connection.execute(select(ledger.entries.c.kind)).scalars().all() == ["grace", "post"]
+        assert connection.execute(select(companies.c.blocked)).scalars().all() == [True]
+        added = connection.execute(
+            text(
+                "INSERT INTO companies (slug, name, time_zone, area_code, blocked, max_call_minutes, bill_inbound,"
+                " auto_answer, recording, created_at)"
+                " VALUES ('c', 'c', 'UTC', '11', 0, 180, 0, 0, 0, '2026-11-22') RETURNING id"
+            )
+        )
+        assert added.scalar_one() == 3
+        with pytest.raises(DBAPIError, match="append-only"):
+            connection.execute(text("DELETE FROM entries"))
+    engine.dispose()
 
 
 def test_a_database_of_another_version_is_not_current(url: str) -> None:
