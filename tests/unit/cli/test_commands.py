@@ -55,6 +55,28 @@ def test_a_company_from_nothing_to_usage(cc: CommandLine) -> None:
     assert {"Início", "Status", "Duração", "Minutos cobrados"} <= set(heading)
 
 
+def test_policy_courtesy_and_corrections(cc: CommandLine) -> None:
+    """D4, R12."""
+    cc.do("company", "add", "Acme", "--area-code", "11")
+    cc.do("plan", "set", "acme", "1500")
+    cc.do("addon", "add", "acme", "500", "--order", "a1")
+    cc.do("courtesy", "add", "acme", "20", "--order", "g1", "--reason", "desculpas")
+    wrong = ("--reason", "um zero a mais")
+    assert (
+        cc.do("policy", "set", "acme", "finish", "--limit", "30", "--order", "p1", "--json").json["policy"] == "finish"
+    )
+    assert cc.do("plan", "correct", "acme", "150", "--order", "c1", *wrong, "--json").json["withdrawn"] == 1350
+    cc.do("addon", "cancel", "acme", "--of-order", "a1", "--minutes", "450", "--order", "c2", *wrong)
+    cc.do("courtesy", "cancel", "acme", "--of-order", "g1", "--order", "c3", *wrong)
+    refused = ("addon", "cancel", "acme", "--of-order", "a1", "--minutes", "60", "--order", "c4", *wrong)
+    cc.refuse(Exit.REFUSED, "50 minutes can be withdrawn, not 60", *refused)
+    cc.refuse(Exit.REFUSED, "needs --limit", "policy", "set", "acme", "finish", "--order", "p2")
+    usage = cc.do("usage", "acme").out
+    assert "0 of 150 min used" in usage
+    assert "balance 50 min" in usage
+    assert "0 min to be paid back by the next add-on; policy finish, 30 min" in usage
+
+
 def test_set_commands_change_what_is_given_and_no_more(cc: CommandLine) -> None:
     before = cc.do("company", "add", "Acme", "--area-code", "11", "--recording", "--json").json
     after = cc.do("company", "set", "acme", "--blocked", "--json").json
