@@ -48,19 +48,22 @@ class Model:
     def month(self, at: datetime) -> Period:
         return period_of(at, self.zone)
 
-    def renew(self, at: datetime) -> None:
-        """Every month since the first plan has a pool, of the plan last ordered that applied by then (R3)."""
+    def renew(self, at: datetime) -> Period:
+        """Every month since the first plan has a pool, of the plan last ordered that applied by then (R3).
+
+        The month that orders are about now: one that has begun is not left again, whatever the clock or the zone says.
+        """
         if not self.plans:
-            return
+            return self.month(at)
         month = min(self.pools, default=self.plans[0][0])
         while month <= self.month(at):
             if month not in self.pools:
                 self.pools[month] = self.granted[month] = [size for since, size in self.plans if since <= month][-1]
             month = month.next()
+        return max(self.month(at), *self.pools)
 
     def set_plan(self, size: int, at: datetime) -> Period:
-        self.renew(at)
-        current = self.month(at)
+        current = self.renew(at)
         more = size - self.granted.get(current, 0)
         if current in self.pools and more < 0:
             self.plans.append((current.next(), size))
@@ -74,8 +77,7 @@ class Model:
 
     def correct_plan(self, size: int, at: datetime) -> bool:
         """A pool that was ordered too large by mistake; False: part of the difference is used, or needed by a hold."""
-        self.renew(at)
-        month = self.month(at)
+        month = self.renew(at)
         if not self.withdraw(self.pools, month, self.granted[month] - size):
             return False
         self.granted[month] = size

@@ -1,11 +1,13 @@
-"""The ledger against the reference model, over months, duplicates, disorder and restarts; audited after every step."""
+"""The ledger against the reference model, over months, duplicates, disorder, crashes, steps of the clock and changes of
+the time zone; audited after every step."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,15 +20,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import text
+from sqlalchemy import Connection, select, text, update
 
+from callcontrol.directory.tables import companies
 from callcontrol.domain.grants import GrantKind
-from callcontrol.domain.minutes import billsec, period_of
+from callcontrol.domain.minutes import Period, billsec, period_of
 from callcontrol.domain.reference import Model, Source
-from callcontrol.engine.ports.ledger import CallClosing, Cdr, Hold
+from callcontrol.engine.ports.ledger import CallClosing, Cdr, Hold, LedgerUnavailable
 from callcontrol.engine.ports.minutes import (
     Cancellation,
     Gift,
+    LiveCalls,
     NotRefundable,
     NotWithdrawable,
     Order,
@@ -34,7 +38,12 @@ from callcontrol.engine.ports.minutes import (
     PolicyOrder,
     RefundRequest,
 )
+from callcontrol.ledger import keys
+from callcontrol.ledger.accounts import group
+from callcontrol.ledger.audit import audit
+from callcontrol.ledger.tables import operations
 from tests.support.books import COMPANY, NODE, Books, closing, open_books, opening
+from tests.support.fuse import Fuse, Moment, armed, fusible
 
 T = TypeVar("T")
 _POSTINGS = text(
@@ -44,6 +53,7 @@ _POSTINGS = text(
 )
 MIDNIGHT = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+ZONES = ("America/Sao_Paulo", "America/Noronha", "America/Los_Angeles", "Pacific/Kiritimati", "Asia/Kathmandu")
 
 
 @dataclass
@@ -54,6 +64,19 @@ class Talk:
     started_at: datetime
     answered_at: datetime | None = None
     held: int = 1
+
+
+@dataclass
+class Deed:
+    """An operation that is asked for together with others."""
+
+    keys: tuple[str, ...]
+    """One of them is stored when it is done; a refused one leaves nothing."""
+    ask: Callable[[], Awaitable[Any]]
+    learn: Callable[[Any], None]
+    """What came of it, told to the model and compared with what the model expects."""
+    again: Callable[[], Awaitable[Any]] | None = None
+    """The honest repetition of one that was stored, where it may have measured otherwise."""
 
 
 Ask = Callable[[Books, Any], Coroutine[Any, Any, Any]]
@@ -75,6 +98,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.directory = Path(mkdtemp())
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
+        self.fuses = fusible()
+        self.fuses.__enter__()
         self.now = MIDNIGHT
         self.model = Model(SAO_PAULO)
         self.open: dict[str, Talk] = {}
@@ -83,6 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.done: list[tuple[Ask, Any, Any]] = []
         """Every order, refund and correction, and what was answered."""
         self.packs: list[Pack] = []
+        self.ordered = 0
         self.calls = 0
 
     def run(self, operation: Coroutine[Any, Any, T]) -> T:
@@ -94,9 +120,20 @@ class LedgerMachine(RuleBasedStateMachine):
         self.done.append((ask, request, answer))
         return answer
 
+    def _request(self, ask: Ask, request: Any, learn: Callable[[Any], None]) -> Deed:
+        """The same, to be asked for together with others."""
+
+        def note(answer: Any) -> None:
+            self.done.append((ask, request, answer))
+            learn(answer)
+
+        return Deed((keys.order_key(request.order_id),), lambda: ask(self.books, request), note)
+
     @property
     def order_id(self) -> str:
-        return f"order-{len(self.done)}"
+        """Of another order each time it is asked for."""
+        self.ordered += 1
+        return f"order-{self.ordered}"
 
     @initialize(
         before_midnight_s=st.sampled_from([0, 5, 70, 3600]),
@@ -122,8 +159,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        self._reopen()
+        self._assert_recovery_finds_what_is_open()
+
+    def _reopen(self) -> None:
         self.run(self.stack.aclose())
         self._open()
+
+    def _assert_recovery_finds_what_is_open(self) -> None:
         found = {call.opening.call_id: call for call in self.run(self.books.ledger.open_calls(NODE))}
         assert set(found) == set(self.open)
         for call_id, talk in self.open.items():
@@ -133,6 +176,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.run(self.stack.aclose())
         self.runner.close()
+        self.fuses.__exit__(None, None, None)
         shutil.rmtree(self.directory)
 
     # time
@@ -145,43 +189,78 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(months=st.sampled_from([1, 3]), before_s=st.sampled_from([1, 5, 70]))
     def stay_idle(self, months: int, before_s: int) -> None:
         """Come back shortly before a day 1."""
-        month = period_of(self.now, SAO_PAULO)
+        month = period_of(self.now, self.model.zone)
         for _ in range(months):
             month = month.next()
-        self.now = month.ends_at(SAO_PAULO) - timedelta(seconds=before_s)
+        self.now = month.ends_at(self.model.zone) - timedelta(seconds=before_s)
+
+    @rule(seconds=st.sampled_from([-7200, -61, -3, 3, 61, 7200]))
+    def step_the_clock(self, seconds: int) -> None:
+        """Somebody sets it, or NTP does: what was told with the old time stays as it was told."""
+        self.now += timedelta(seconds=seconds)
+
+    @rule(zone=st.sampled_from(ZONES))
+    def change_zone(self, zone: str) -> None:
+        """The company moves, in the middle of whatever it does: from now on months begin elsewhere."""
+        self.model.zone = ZoneInfo(zone)
+        moved = update(companies).where(companies.c.id == COMPANY).values(time_zone=zone)
+        self.run(self.books.database.writer.submit(lambda connection: connection.execute(moved) and None))
 
     # orders
 
     @rule(minutes=st.sampled_from([0, 1, 2, 3]))
     def set_plan(self, minutes: int) -> None:
+        self._do(self._plan(minutes))
+
+    def _plan(self, minutes: int) -> Deed:
         order = Order(COMPANY, minutes, self.order_id, self.now)
-        assert self.ask(lambda books, order: books.minutes.set_plan(order), order) == self.model.set_plan(
-            minutes, self.now
-        )
+
+        def learn(period: Period) -> None:
+            assert period == self.model.set_plan(minutes, order.at)
+
+        return self._request(lambda books, order: books.minutes.set_plan(order), order, learn)
 
     @precondition(lambda self: sum(self.model.addons) < 2)
     @rule(minutes=st.sampled_from([1, 2, 3]))
     def buy_addon(self, minutes: int) -> None:
         """D4: it pays back what is owed first."""
+        self._do(self._addon(minutes))
+
+    def _addon(self, minutes: int) -> Deed:
         order = Order(COMPANY, minutes, self.order_id, self.now)
-        self.packs.append(Pack(GrantKind.ADDON, order.order_id, len(self.model.addons), minutes))
-        self.ask(lambda books, order: books.minutes.add_addon(order), order)
-        self.model.add_addon(minutes, self.now)
+
+        def learn(_: None) -> None:
+            self.packs.append(Pack(GrantKind.ADDON, order.order_id, len(self.model.addons), minutes))
+            self.model.add_addon(minutes, order.at)
+
+        return self._request(lambda books, order: books.minutes.add_addon(order), order, learn)
 
     @precondition(lambda self: sum(self.model.courtesies) < 2)
     @rule(minutes=st.sampled_from([1, 2]))
     def give_courtesy(self, minutes: int) -> None:
+        self._do(self._gift(minutes))
+
+    def _gift(self, minutes: int) -> Deed:
         gift = Gift(COMPANY, minutes, self.order_id, "goodwill", "operator", self.now)
-        self.packs.append(Pack(GrantKind.COURTESY, gift.order_id, len(self.model.courtesies), minutes))
-        self.ask(lambda books, gift: books.minutes.give_courtesy(gift), gift)
-        self.model.give_courtesy(minutes, self.now)
+
+        def learn(_: None) -> None:
+            self.packs.append(Pack(GrantKind.COURTESY, gift.order_id, len(self.model.courtesies), minutes))
+            self.model.give_courtesy(minutes, gift.at)
+
+        return self._request(lambda books, gift: books.minutes.give_courtesy(gift), gift, learn)
 
     @rule(limit=st.sampled_from([0, 1, 2, 6]))
     def set_policy(self, limit: int) -> None:
         """D4."""
+        self._do(self._policy(limit))
+
+    def _policy(self, limit: int) -> Deed:
         order = PolicyOrder(COMPANY, limit, self.order_id, "operator", self.now)
-        self.ask(lambda books, order: books.minutes.set_policy(order), order)
-        self.model.limit = limit
+
+        def learn(_: object) -> None:
+            self.model.limit = limit
+
+        return self._request(lambda books, order: books.minutes.set_policy(order), order, learn)
 
     @precondition(lambda self: self.packs)
     @rule(data=st.data(), minutes=st.sampled_from([None, 1, 2]))
@@ -204,8 +283,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([0, 1, 2, 3]))
     def correct_the_plan(self, minutes: int) -> None:
         asked = PlanCorrection(COMPANY, minutes, self.order_id, "typing error", "operator", self.now)
-        self.model.renew(self.now)
-        before = self.model.granted.get(self.model.month(self.now), 0)
+        before = self.model.granted.get(self.model.renew(self.now), 0)
         if before > minutes and self.model.correct_plan(minutes, self.now):
             done = self.ask(lambda books, asked: books.minutes.correct_plan(asked), asked)
             assert (done.minutes, done.granted) == (before - minutes, minutes)
@@ -224,18 +302,23 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 3))
     def dial_together(self, count: int) -> None:
         """In one commit, so each must see what the others hold."""
-        names = [f"call-{self.calls + number}" for number in range(count)]
-        self.calls += count
-        holds = self.run(self._dial(names))
-        for name, hold in zip(names, holds, strict=True):
-            expected = self.model.dial(name, self.now)
-            assert (hold and (hold.minutes, hold.last)) == expected
+        self._together([self._dial() for _ in range(count)])
+
+    def _dial(self) -> Deed:
+        name = self._new_call()
+
+        def learn(hold: Hold | None) -> None:
+            assert (hold and (hold.minutes, hold.last)) == self.model.dial(name, self.now)
             if hold is not None:
                 self.open[name] = Talk(name, self.now)
                 self.holds_told[name, 1] = hold
 
-    async def _dial(self, names: list[str]) -> list[Hold | None]:
-        return await asyncio.gather(*(self.books.ledger.authorise(opening(name, self.now)) for name in names))
+        key = keys.hold_key(keys.customer_leg(name), 1)
+        return Deed((key,), lambda: self.books.ledger.authorise(opening(name, self.now)), learn)
+
+    def _new_call(self) -> str:
+        self.calls += 1
+        return f"call-{self.calls}"
 
     @precondition(lambda self: any(talk.answered_at is None for talk in self.open.values()))
     @rule(data=st.data(), extends=st.booleans())
@@ -248,39 +331,63 @@ class LedgerMachine(RuleBasedStateMachine):
         talk.answered_at = self.now
         self.run(self.books.ledger.record_answer(talk.call_id, self.now, company_id=COMPANY))
         if extends:
-            self._extend(talk, talk.held + 1)
+            self._do(self._extend(talk, talk.held + 1))
+
+    @precondition(lambda self: any(talk.answered_at is not None for talk in self.open.values()))
+    @rule(data=st.data())
+    def tell_an_answer_again(self, data: st.DataObject) -> None:
+        """The first one stays (D7)."""
+        talk = data.draw(st.sampled_from([talk for talk in self.open.values() if talk.answered_at is not None]))
+        self.run(self.books.ledger.record_answer(talk.call_id, self.now, company_id=COMPANY))
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), more=st.integers(0, 3))
     def extend(self, data: st.DataObject, more: int) -> None:
+        """Also before the answer was told: the ledger cannot know in which order it will hear of things."""
         talk = data.draw(st.sampled_from(list(self.open.values())))
-        if talk.answered_at is not None:
-            self._extend(talk, talk.held + more)
+        self._do(self._extend(talk, talk.held + more))
 
-    def _extend(self, talk: Talk, until: int) -> None:
-        hold = self.run(self.books.ledger.extend(talk.call_id, until, self.now, company_id=COMPANY))
-        if (talk.call_id, until) in self.holds_told:
-            assert hold == self.holds_told[talk.call_id, until]
-            return
-        assert (hold and (hold.minutes, hold.last)) == self.model.extend(
-            talk.call_id, until, self.now, talk.answered_at
-        )
-        if hold is not None:
-            talk.held = hold.minutes
-            self.holds_told[talk.call_id, until] = hold
+    def _extend(self, talk: Talk, until: int) -> Deed:
+        def learn(hold: Hold | None) -> None:
+            if (talk.call_id, until) in self.holds_told:
+                assert hold == self.holds_told[talk.call_id, until]
+                return
+            expected = self.model.extend(talk.call_id, until, self.now, talk.answered_at)
+            assert (hold and (hold.minutes, hold.last)) == expected
+            if hold is not None:
+                talk.held = hold.minutes
+                self.holds_told[talk.call_id, until] = hold
+
+        key = keys.hold_key(keys.customer_leg(talk.call_id), until)
+        return Deed((key,), lambda: self.books.ledger.extend(talk.call_id, until, self.now, company_id=COMPANY), learn)
 
     @precondition(lambda self: self.open)
-    @rule(data=st.data(), cut=st.booleans())
-    def hang_up(self, data: st.DataObject, cut: bool) -> None:
+    @rule(data=st.data(), cut=st.booleans(), untold_s=st.sampled_from([None, 1, 90]))
+    def hang_up(self, data: st.DataObject, cut: bool, untold_s: int | None) -> None:
         talk = data.draw(st.sampled_from(list(self.open.values())))
-        cut = cut and talk.answered_at is not None
-        told = closing(talk.call_id, self.now, started_at=talk.started_at, answered_at=talk.answered_at, cut=cut)
-        cdr = self.run(self.books.ledger.close(told))
-        seconds = None if talk.answered_at is None else billsec(talk.answered_at, self.now)
-        billed = self.model.close(talk.call_id, seconds, cut, self.now, talk.answered_at)
-        assert (cdr.billsec, cdr.billed_minutes) == (seconds or 0, billed)
-        del self.open[talk.call_id]
-        self.closed[talk.call_id] = told, cdr
+        self._do(self._hang_up(talk, cut, untold_s))
+
+    def _hang_up(self, talk: Talk, cut: bool, untold_s: int | None = None) -> Deed:
+        """`untold_s`: one whose answer nobody has told was answered so long ago; one whose answer was told is closed
+        by somebody who does not know of it (R6, D6)."""
+        told_answer = talk.answered_at
+        if untold_s is not None:
+            told_answer = None if talk.answered_at else self.now - timedelta(seconds=untold_s)
+        answered_at = talk.answered_at or told_answer
+        cut = cut and answered_at is not None
+        told = closing(talk.call_id, self.now, started_at=talk.started_at, answered_at=told_answer, cut=cut)
+
+        def learn(cdr: Cdr) -> None:
+            seconds = None if answered_at is None else billsec(answered_at, told.ended_at)
+            billed = self.model.close(talk.call_id, seconds, cut, told.ended_at, answered_at)
+            assert (cdr.billsec, cdr.billed_minutes) == (seconds or 0, billed)
+            del self.open[talk.call_id]
+            self.closed[talk.call_id] = told, cdr
+
+        later = replace(told, ended_at=told.ended_at + timedelta(seconds=61), estimated=True)
+        leg = keys.customer_leg(talk.call_id)
+        ask, again = (lambda: self.books.ledger.close(told)), (lambda: self.books.ledger.close(later))
+        return Deed((keys.post_key(leg), keys.void_key(leg)), ask, learn, again)
 
     @rule(
         next_plan=st.sampled_from([0, 1, 2]),
@@ -292,7 +399,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self, next_plan: int, count: int, dials_after: bool, extends: bool
     ) -> None:
         """billing.md, Edges: from a month that has minutes into one that has few, which a new call may want too."""
-        midnight = period_of(self.now, SAO_PAULO).ends_at(SAO_PAULO)
+        midnight = period_of(self.now, self.model.zone).ends_at(self.model.zone)
         if self.open and midnight - self.now > timedelta(hours=1):
             return  # nobody talks for weeks: the model posts minute by minute
         self.now = max(self.now, midnight - timedelta(seconds=5))
@@ -320,8 +427,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.run(self.books.minutes.refund(request))
             return
         refund = self.ask(lambda books, request: books.minutes.refund(request), request)
-        self.model.renew(self.now)
-        self.model.refund(call_id, minutes or left, self.model.month(self.now))
+        self.model.refund(call_id, minutes or left, self.model.renew(self.now))
         assert refund.left == len(self.model.posted[call_id])
 
     # repetition and disorder (D7)
@@ -351,25 +457,123 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def close_a_call_that_was_never_authorised(self) -> None:
-        name = f"call-{self.calls}"
-        self.calls += 1
+        name = self._new_call()
         told = closing(name, self.now, started_at=self.now)
         self.closed[name] = told, self.run(self.books.ledger.close(told))
         assert self.run(self.books.ledger.authorise(opening(name, self.now))) is None
         self.model.posted[name] = []
 
+    # crashes
+
+    @rule(
+        data=st.data(),
+        size=st.integers(1, 4),
+        moment=st.sampled_from(Moment),
+        statements=st.integers(1, 40),
+        kills=st.booleans(),
+        twice=st.booleans(),
+    )
+    def crash(self, data: st.DataObject, size: int, moment: Moment, statements: int, kills: bool, twice: bool) -> None:
+        """Everything of one commit is lost or stored, whatever was asked for together, and asked for once more."""
+        deeds = self._draw_deeds(data, size)
+        results, cut = self.run(self._cut(deeds, Fuse(moment, statements, kills), twice))
+        if cut and kills:
+            assert all(isinstance(result, asyncio.CancelledError) for result in results)
+            self._reopen()
+        untold: list[Deed] = []
+        for deed, result in zip(deeds, results, strict=True):
+            if not isinstance(result, BaseException):
+                deed.learn(result)
+            elif self._stored(deed):
+                assert moment is Moment.AFTER_COMMIT
+                deed.learn(self.run(_ended((deed.again or deed.ask)())))
+            else:
+                assert kills or isinstance(result, LedgerUnavailable)
+                untold.append(deed)
+        for deed in untold:
+            self._do(deed)
+        self._assert_recovery_finds_what_is_open()
+
+    def _draw_deeds(self, data: st.DataObject, size: int) -> list[Deed]:
+        """At most one about each call: what one finds depends on the other."""
+        deeds: list[Deed] = []
+        idle = list(self.open.values())
+        for _ in range(size):
+            what = data.draw(st.sampled_from(["dial", "extend", "hang up", "buy", "give", "overdraw", "plan"]))
+            if what in ("extend", "hang up") and idle:
+                talk = idle.pop(data.draw(st.integers(0, len(idle) - 1)))
+                deeds.append(self._extend(talk, talk.held + 1) if what == "extend" else self._hang_up(talk, cut=False))
+            elif what == "buy" and sum(self.model.addons) < 2:
+                deeds.append(self._addon(1))
+            elif what == "give" and sum(self.model.courtesies) < 2:
+                deeds.append(self._gift(1))
+            elif what == "overdraw":
+                deeds.append(self._policy(data.draw(st.sampled_from([0, 2]))))
+            elif what == "plan":
+                deeds.append(self._plan(data.draw(st.integers(0, 3))))
+            else:
+                deeds.append(self._dial())
+        return deeds
+
+    async def _cut(self, deeds: list[Deed], fuse: Fuse, twice: bool) -> tuple[list[Any], bool]:
+        """Ask for all of them in one commit and let the fuse blow in it. What each was told, a result or an error, and
+        whether it blew: where all is refused nothing is committed."""
+        writer = self.books.database.writer
+        busy, go = threading.Event(), threading.Event()
+
+        def wait(_: Connection) -> None:
+            busy.set()
+            assert go.wait(60)
+
+        waiting = asyncio.create_task(writer.submit(wait, group(COMPANY)))
+        assert await asyncio.to_thread(busy.wait, 60)
+        asked = [asyncio.ensure_future(deed.ask()) for deed in deeds for _ in range(1 + twice)]
+        await asyncio.sleep(0)  # each runs until it waits for the writer
+        with armed(fuse):
+            go.set()
+            await waiting
+            blown = asyncio.create_task(asyncio.to_thread(fuse.blown.wait))
+            told = asyncio.gather(*asked, return_exceptions=True)
+            await asyncio.wait({blown, told}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+            cut = fuse.blown.is_set()
+            if cut and fuse.kills:
+                for task in asked:
+                    task.cancel()
+            results = await told
+            fuse.blown.set()
+            await blown
+        for once, again in zip(results[::2], results[1::2], strict=True) if twice else ():
+            assert once == again or isinstance(once, BaseException)
+        return results[:: 1 + twice], cut
+
+    def _stored(self, deed: Deed) -> bool:
+        found = select(operations.c.key).where(operations.c.key.in_(deed.keys))
+        return self.run(self.books.database.writer.submit(lambda connection: connection.scalar(found) is not None))
+
+    def _do(self, deed: Deed) -> None:
+        deed.learn(self.run(_ended(deed.ask())))
+
+    def _together(self, deeds: list[Deed]) -> None:
+        async def ask() -> list[Any]:
+            return await asyncio.gather(*(deed.ask() for deed in deeds))
+
+        for deed, result in zip(deeds, self.run(ask()), strict=True):
+            deed.learn(result)
+
     # after every step
 
     @invariant()
     def the_books_are_in_order(self) -> None:
-        """I1-I6, I8, I9."""
-        assert self.run(self.books.findings()) == []
+        """I1-I12."""
+        live = LiveCalls(NODE, frozenset(self.open), self.now)
+        found = self.run(self.books.database.writer.submit(lambda connection: audit(connection, self.now, None, live)))
+        assert found == []
 
     @invariant()
     def usage_is_the_models(self) -> None:
         usage = self.run(self.books.minutes.usage(COMPANY, self.now))
         self.model.renew(self.now)
-        month = period_of(self.now, SAO_PAULO)
+        month = period_of(self.now, self.model.zone)
         granted = self.model.granted.get(month, 0)
         assert usage.monthly_granted == granted
         assert usage.monthly_posted == granted - self.model.pools.get(month, 0)
@@ -401,6 +605,10 @@ class LedgerMachine(RuleBasedStateMachine):
         rows = self.run(self.books.database.writer.submit(lambda connection: connection.execute(_POSTINGS).all()))
         lasting = {kind: sorted({row.id for row in rows if row.kind == kind}) for kind in ("addon", "courtesy")}
         return [(row.call_id, (row.kind, _which(lasting, row)), row.minutes) for row in rows if row.call_id is not None]
+
+
+async def _ended(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 def _which(lasting: dict[str, list[int]], row: Any) -> str:

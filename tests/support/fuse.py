@@ -1,0 +1,117 @@
+"""Database connections that are lost, or whose process dies, at a chosen moment of the writer's work.
+
+Real connections of the real drivers: a fuse only counts what the writer does and then cuts. A process that dies is
+played by its writer's thread: from that moment on it says nothing more, to the database or to whoever waits for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+_WRITER = "database-writer"
+"""How the names of the writer's threads begin."""
+
+
+class Moment(StrEnum):
+    STATEMENT = "statement"
+    BEFORE_COMMIT = "before the commit"
+    AFTER_COMMIT = "after the commit"
+    """Stored, and nobody is told."""
+
+
+@dataclass
+class Fuse:
+    """Blows once: at the statement of this number, if there are so many before the commit, or at the commit."""
+
+    moment: Moment
+    statements: int
+    kills: bool
+    """The process dies; else only its connection is lost."""
+    commits: int = 1
+    """Commits that pass before it begins to count."""
+    blown: threading.Event = field(default_factory=threading.Event)
+
+    def on_statement(self, connection: Any) -> None:
+        if self.commits or self.blown.is_set() or self.moment is not Moment.STATEMENT:
+            return
+        self.statements -= 1
+        if self.statements <= 0:
+            self._blow(connection)
+
+    def before_commit(self, connection: Any) -> None:
+        if not self.commits and not self.blown.is_set() and self.moment is not Moment.AFTER_COMMIT:
+            self._blow(connection)
+
+    def after_commit(self, connection: Any) -> None:
+        if self.commits:
+            self.commits -= 1
+        elif not self.blown.is_set():
+            self._blow(connection)
+
+    def _blow(self, connection: Any) -> None:
+        self.blown.set()
+        if self.kills:
+            # The one exception that ends a thread without a word, and that nothing on the way takes for an error.
+            raise SystemExit
+        connection.close()
+        raise sqlite3.OperationalError("the connection was lost: the test cut it")
+
+
+_armed: Fuse | None = None
+
+
+@contextmanager
+def armed(fuse: Fuse) -> Iterator[None]:
+    global _armed
+    _armed = fuse
+    try:
+        yield
+    finally:
+        _armed = None
+
+
+def _fuse() -> Fuse | None:
+    return _armed if threading.current_thread().name.startswith(_WRITER) else None
+
+
+class _SqliteCursor(sqlite3.Cursor):
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        if fuse := _fuse():
+            fuse.on_statement(self.connection)
+        return super().execute(*arguments)
+
+
+class _SqliteConnection(sqlite3.Connection):
+    def cursor(self, *_: Any) -> Any:
+        return super().cursor(_SqliteCursor)
+
+    def commit(self) -> None:
+        fuse = _fuse()
+        if fuse:
+            fuse.before_commit(self)
+        super().commit()
+        if fuse:
+            fuse.after_commit(self)
+
+
+@contextmanager
+def fusible() -> Iterator[None]:
+    """Connections that are made in here can be cut."""
+
+    def connect(dialect: Any, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+        if dialect.driver == "pysqlite":
+            options["factory"] = _SqliteConnection
+
+    event.listen(Engine, "do_connect", connect)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "do_connect", connect)
