@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, true, update
@@ -45,6 +45,8 @@ _CALLER: Select[*tuple[Any, ...]] = (
         trunks.c.endpoint,
         trunks.c.number_format,
         _dialled.c.sip_username.label("dialled_sip_username"),
+        destinations.c.prefix,
+        destinations.c.allowed,
     )
     .join_from(agents, companies, agents.c.company_id == companies.c.id)
     .outerjoin(
@@ -62,11 +64,10 @@ _CALLER: Select[*tuple[Any, ...]] = (
         & (_dialled.c.extension == bindparam("dialled"))
         & _dialled.c.removed_at.is_(None),
     )
+    .outerjoin(destinations, destinations.c.company_id == agents.c.company_id)
     .where(agents.c.sip_username == bindparam("sip_username"), agents.c.removed_at.is_(None))
 )
-_DESTINATIONS = select(destinations.c.prefix, destinations.c.allowed).where(
-    destinations.c.company_id == bindparam("company_id")
-)
+"""A row for each rule of the company's about destinations, and one where it has none."""
 _DEFAULT_TRUNK = select(trunks.c.name, trunks.c.endpoint, trunks.c.number_format).where(trunks.c.is_default.is_(true()))
 _SOFTPHONES = select(
     agents.c.sip_username, agents.c.token_encrypted, agents.c.id, agents.c.name, agents.c.extension
@@ -90,15 +91,8 @@ class SqlDirectory:
 
     async def caller(self, sip_username: str, dialled: str) -> Caller | None:
         parameters = {"sip_username": sip_username, "dialled": dialled}
-
-        def ask(connection: Connection) -> Caller | None:
-            row = connection.execute(_CALLER, parameters).one_or_none()
-            if row is None:
-                return None
-            rules = connection.execute(_DESTINATIONS, {"company_id": row.company_id}).all()
-            return _caller(row, dialled, tuple(DestinationRule(rule.prefix, rule.allowed) for rule in rules))
-
-        return await self._read(ask)
+        rows = await self._read(lambda connection: connection.execute(_CALLER, parameters).all())
+        return _caller(rows, dialled) if rows else None
 
     async def default_trunk(self) -> Trunk | None:
         row = await self._read(lambda connection: connection.execute(_DEFAULT_TRUNK).one_or_none())
@@ -147,7 +141,8 @@ class SqlDirectory:
             raise DirectoryUnavailable(str(error)) from error
 
 
-def _caller(row: Row[*tuple[Any, ...]], dialled: str, rules: tuple[DestinationRule, ...]) -> Caller:
+def _caller(rows: Sequence[Row[*tuple[Any, ...]]], dialled: str) -> Caller:
+    row = rows[0]
     trunk = Trunk(row.trunk_name, row.endpoint, row.number_format) if row.trunk_name is not None else None
     return Caller(
         company_id=row.company_id,
@@ -155,7 +150,7 @@ def _caller(row: Row[*tuple[Any, ...]], dialled: str, rules: tuple[DestinationRu
         time_zone=row.time_zone,
         area_code=row.area_code,
         blocked=row.blocked,
-        destinations=rules,
+        destinations=tuple(DestinationRule(rule.prefix, rule.allowed) for rule in rows if rule.prefix is not None),
         max_call_minutes=row.max_call_minutes,
         agent_id=row.agent_id,
         agent_extension=row.extension,
