@@ -4,15 +4,14 @@ the time zone; audited after every step."""
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -42,7 +41,8 @@ from callcontrol.ledger import keys
 from callcontrol.ledger.accounts import group
 from callcontrol.ledger.audit import audit
 from callcontrol.ledger.tables import operations
-from tests.support.books import COMPANY, NODE, Books, closing, open_books, opening
+from tests.support.books import COMPANY, NODE, Books, add_company, closing, open_books, opening
+from tests.support.databases import new_database
 from tests.support.fuse import Fuse, Moment, armed, fusible
 
 T = TypeVar("T")
@@ -93,13 +93,16 @@ class Pack:
 
 
 class LedgerMachine(RuleBasedStateMachine):
+    dialect = "sqlite"
+
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(mkdtemp())
         self.runner = asyncio.Runner()
+        self.place = ExitStack()
+        directory = Path(self.place.enter_context(TemporaryDirectory()))
+        self.place.enter_context(fusible())
+        self.url = self.place.enter_context(new_database(self.dialect, directory, add_company))
         self.stack = AsyncExitStack()
-        self.fuses = fusible()
-        self.fuses.__enter__()
         self.now = MIDNIGHT
         self.model = Model(SAO_PAULO)
         self.open: dict[str, Talk] = {}
@@ -155,7 +158,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.set_policy(limit)
 
     def _open(self) -> None:
-        self.books: Books = self.run(self.stack.enter_async_context(open_books(self.directory)))
+        self.books: Books = self.run(self.stack.enter_async_context(open_books(self.url)))
 
     @rule()
     def restart(self) -> None:
@@ -176,8 +179,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.run(self.stack.aclose())
         self.runner.close()
-        self.fuses.__exit__(None, None, None)
-        shutil.rmtree(self.directory)
+        self.place.close()
 
     # time
 
@@ -615,8 +617,13 @@ def _which(lasting: dict[str, list[int]], row: Any) -> str:
     return str(lasting[row.kind].index(row.id)) if row.kind in lasting else str(row.period)
 
 
-LedgerMachine.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+class PostgresqlLedgerMachine(LedgerMachine):
+    dialect = "postgresql"
+
+
+_USUAL = settings(max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LedgerMachine.TestCase.settings = _USUAL
+PostgresqlLedgerMachine.TestCase.settings = settings(_USUAL, max_examples=8)
 # Shrinking a failure takes longer than any one test may.
-TestLedger = pytest.mark.timeout(600)(LedgerMachine.TestCase)
+TestLedgerOnSqlite = pytest.mark.timeout(600)(LedgerMachine.TestCase)
+TestLedgerOnPostgresql = pytest.mark.timeout(600)(PostgresqlLedgerMachine.TestCase)

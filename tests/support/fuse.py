@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
+import psycopg
 from sqlalchemy import Engine, event
 
 _WRITER = "database-writer"
@@ -38,8 +39,13 @@ class Fuse:
     commits: int = 1
     """Commits that pass before it begins to count."""
     blown: threading.Event = field(default_factory=threading.Event)
+    left_open: list[Any] = field(default_factory=list)
+    """Connections of the process that died."""
 
     def on_statement(self, connection: Any) -> None:
+        if self.blown.is_set() and self.kills:
+            # Every thread of a process dies.
+            self._die(connection)
         if self.commits or self.blown.is_set() or self.moment is not Moment.STATEMENT:
             return
         self.statements -= 1
@@ -59,10 +65,15 @@ class Fuse:
     def _blow(self, connection: Any) -> None:
         self.blown.set()
         if self.kills:
-            # The one exception that ends a thread without a word, and that nothing on the way takes for an error.
-            raise SystemExit
+            self._die(connection)
         connection.close()
-        raise sqlite3.OperationalError("the connection was lost: the test cut it")
+        lost = sqlite3.OperationalError if isinstance(connection, sqlite3.Connection) else psycopg.OperationalError
+        raise lost("the connection was lost: the test cut it")
+
+    def _die(self, connection: Any) -> NoReturn:
+        self.left_open.append(connection)
+        # The one exception that ends a thread without a word, and that nothing on the way takes for an error.
+        raise SystemExit
 
 
 _armed: Fuse | None = None
@@ -76,6 +87,8 @@ def armed(fuse: Fuse) -> Iterator[None]:
         yield
     finally:
         _armed = None
+        for connection in fuse.left_open:
+            connection.close()
 
 
 def _fuse() -> Fuse | None:
@@ -102,16 +115,41 @@ class _SqliteConnection(sqlite3.Connection):
             fuse.after_commit(self)
 
 
+class _PostgresqlCursor(psycopg.Cursor[Any]):
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        if fuse := _fuse():
+            fuse.on_statement(self.connection)
+        return super().execute(*arguments, **options)
+
+
 @contextmanager
 def fusible() -> Iterator[None]:
     """Connections that are made in here can be cut."""
 
-    def connect(dialect: Any, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+    def connect(dialect: Any, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
         if dialect.driver == "pysqlite":
             options["factory"] = _SqliteConnection
 
+    def connected(connection: Any, _record: object) -> None:
+        if not isinstance(connection, psycopg.Connection):
+            return
+        store = connection.commit
+
+        def commit() -> None:
+            fuse = _fuse()
+            if fuse:
+                fuse.before_commit(connection)
+            store()
+            if fuse:
+                fuse.after_commit(connection)
+
+        connection.cursor_factory = _PostgresqlCursor
+        connection.commit = commit  # type: ignore[method-assign]
+
     event.listen(Engine, "do_connect", connect)
+    event.listen(Engine, "connect", connected)
     try:
         yield
     finally:
         event.remove(Engine, "do_connect", connect)
+        event.remove(Engine, "connect", connected)
