@@ -1,0 +1,1 @@
+"""How long a company's reports take with ten thousand and with a million calls in a month."""
