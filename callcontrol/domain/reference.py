@@ -84,21 +84,13 @@ class Model:
         self.plans.append((month, size))
         return True
 
-    def add_addon(self, size: int, at: datetime) -> None:
+    def add_addon(self, size: int) -> None:
         """R4. It pays back what is owed first, the oldest month first (D4)."""
-        self.renew(at)
-        self.take_addon(size)
-
-    def take_addon(self, size: int) -> None:
         for month in sorted(self.owed):
             paid = min(size, self.owed[month])
             self.owed[month] -= paid
             size -= paid
         self.addons.append(size)
-
-    def give_courtesy(self, size: int, at: datetime) -> None:
-        self.renew(at)
-        self.courtesies.append(size)
 
     def withdraw(self, stock: Stock, which: Any, minutes: int) -> bool:
         """Correct an order; False, and nothing changed: that many are not left, or an open hold needs them."""

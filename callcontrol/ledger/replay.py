@@ -169,7 +169,7 @@ class _Reader:
             model.pools[month] = model.pools.get(month, 0) + line.minutes
         elif line.grant_kind == "addon":
             self._sources[line.grant_id] = "addon", str(len(model.addons))
-            model.take_addon(line.minutes)
+            model.add_addon(line.minutes)
         else:
             self._sources[line.grant_id] = "courtesy", str(len(model.courtesies))
             model.courtesies.append(line.minutes)

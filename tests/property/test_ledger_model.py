@@ -233,7 +233,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         def learn(_: None) -> None:
             self.packs.append(Pack(GrantKind.ADDON, order.order_id, len(self.model.addons), minutes))
-            self.model.add_addon(minutes, order.at)
+            self.model.add_addon(minutes)
 
         return self._request(lambda books, order: books.minutes.add_addon(order), order, learn)
 
@@ -247,7 +247,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         def learn(_: None) -> None:
             self.packs.append(Pack(GrantKind.COURTESY, gift.order_id, len(self.model.courtesies), minutes))
-            self.model.give_courtesy(minutes, gift.at)
+            self.model.courtesies.append(minutes)
 
         return self._request(lambda books, gift: books.minutes.give_courtesy(gift), gift, learn)
 
