@@ -15,9 +15,29 @@ from callcontrol.domain.grants import Grant, GrantKind
 from callcontrol.domain.minutes import Period
 
 RICH_PER_LEG = 10
-"""A company is rich while more free minutes than this are there for each of its open legs."""
+"""A company is rich while more of its own minutes than this are free for each of its open legs."""
 BLOCK_MINUTES = 5
 """What a leg of a rich company is given at a time: fewer commits. Near the end each minute is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one more claim of a month finds."""
+
+    own: int
+    """Minutes that are free without overdrawing more than the open claims do anyway."""
+    in_all: int
+    """Those, and what a call in progress may overdraw (D4)."""
+    open_legs: int
+
+
+def room_for(
+    claims: Mapping[Period, int], grants: Iterable[Grant], claimed_in: Period, allowance: int, open_legs: int
+) -> Room:
+    """`allowance`: how much may be overdrawn in all; the rest as in `free_minutes`."""
+    have = _Unposted.of(grants)
+    balance, drawn = _balance(claims, have, claimed_in), _shortfall(claims, have)
+    return Room(balance + drawn, balance + max(drawn, allowance), open_legs)
 
 
 def free_minutes(claims: Mapping[Period, int], grants: Iterable[Grant], claimed_in: Period, allowance: int = 0) -> int:
@@ -27,8 +47,7 @@ def free_minutes(claims: Mapping[Period, int], grants: Iterable[Grant], claimed_
     `allowance`: how much may be overdrawn in all, by the open claims and by this one (D4). Where the open ones need
     more than that already (the limit was lowered, minutes were talked beyond a hold, D5), this one adds nothing to it.
     """
-    have = _Unposted.of(grants)
-    return _balance(claims, have, claimed_in) + max(allowance, _shortfall(claims, have))
+    return room_for(claims, grants, claimed_in, allowance, 0).in_all
 
 
 def shortfall(claims: Mapping[Period, int], grants: Iterable[Grant]) -> int:
@@ -42,17 +61,19 @@ def withdrawable(grant: Grant, claims: Mapping[Period, int], grants: Iterable[Gr
     return min(grant.unposted, free_minutes(claims, grants, month))
 
 
-def extended_to(held: int, until_minute: int, free: int, open_legs: int) -> int | None:
+def extended_to(held: int, until_minute: int, room: Room) -> int | None:
     """Minutes the leg shall hold in all: at least `until_minute`, a block while the company is rich; None: too few.
 
-    Where so much is held already nothing is added: a daemon that dies and comes back again and again asks each time.
+    What may be overdrawn makes nobody rich: a block of it would take the last minutes of the company's own, which new
+    calls could still have. Where so much is held already nothing is added: a daemon that dies and comes back again and
+    again asks each time.
     """
     missing = until_minute - held
     if missing <= 0:
         return held
-    if missing > free:
+    if missing > room.in_all:
         return None
-    if free > RICH_PER_LEG * open_legs:
+    if room.own > RICH_PER_LEG * room.open_legs:
         return max(until_minute, held + BLOCK_MINUTES)
     return until_minute
 

@@ -120,11 +120,14 @@ class Model:
         asked = self.holds | {call: moved, "more": {month: missing}}
         claims = moved if self.drawn(asked) <= self.drawn(self.holds) else unmoved
         legs = sum(len(claims) for claims in self.holds.values())
-        free = self.free(self.holds | {call: claims}, month, self.allowance())
+        self.holds[call] = claims
+        free = self.free(self.holds, month, self.allowance())
         if free < missing:
             return None
-        more = max(missing, 5) if missing and free > 10 * legs else missing
-        self.holds[call] = claims | ({month: claims.get(month, 0) + more} if more else {})
+        rich = self.free(self.holds, month) > 10 * legs
+        more = max(missing, 5) if missing and rich else missing
+        if more:
+            claims[month] = claims.get(month, 0) + more
         return held + more, free == more
 
     def close(self, call: str, talked_s: int | None, cut: bool, at: datetime, answered_at: datetime | None) -> int:

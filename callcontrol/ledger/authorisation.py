@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from callcontrol.domain.holds import extended_to, free_minutes
+from callcontrol.domain.holds import extended_to, room_for
 from callcontrol.engine.ports.ledger import CallOpening, Hold
 from callcontrol.ledger import accounts, claims, keys
 from callcontrol.ledger.calls import find_leg, insert_opening
@@ -52,16 +52,14 @@ def extend(connection: Connection, call_id: str, until_minute: int, at: datetime
     claimant = Claimant(leg_id, key, at)
     held_in = claims.held_by(connection, leg_id)
     held = sum(held_in.values())
-    _, free, open_legs = claims.move_to(
-        connection, account, claimant, held_in, belongs_to, leaving=max(0, until_minute - held)
-    )
-    minutes = extended_to(held, until_minute, free, open_legs)
+    _, room = claims.move_to(connection, account, claimant, held_in, belongs_to, leaving=max(0, until_minute - held))
+    minutes = extended_to(held, until_minute, room)
     if minutes is None:
-        raise NothingLeft(f"{free} minutes are free")
+        raise NothingLeft(f"{room.in_all} minutes are free")
     if minutes > held:
         claims.place(connection, account, claimant, belongs_to, minutes - held)
     accounts.save(connection, account)
-    hold = Hold(minutes, last=free - (minutes - held) <= 0)
+    hold = Hold(minutes, last=room.in_all - (minutes - held) <= 0)
     keys.finish(connection, key, _stored(hold))
     return hold
 
@@ -72,13 +70,13 @@ def _hold_first_minute(connection: Connection, company_id: int, claimant: Claima
     period = account.period_of(claimant.at)
     open_claims = accounts.open_claims(connection, account)
     grants = accounts.unposted_grants(connection, account, oldest=min([period, *open_claims.minutes]))
-    free = free_minutes(open_claims.minutes, grants, period)
-    if free < 1:
-        raise NothingLeft(f"{free} minutes are free")
+    room = room_for(open_claims.minutes, grants, period, account.allowance, open_claims.legs)
+    # A new call draws on no overdraft, but once it is answered it may (D4).
+    if room.own < 1:
+        raise NothingLeft(f"{room.own} minutes are free")
     claims.place(connection, account, claimant, period, 1)
     accounts.save(connection, account)
-    # A new call draws on no overdraft, but once it is answered it may (D4).
-    return Hold(1, last=free_minutes(open_claims.minutes, grants, period, account.allowance) == 1)
+    return Hold(1, last=room.in_all == 1)
 
 
 def _identity(leg_id: str, minute: int, company_id: int | None) -> keys.Identity:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
-from callcontrol.domain.holds import free_minutes, shortfall
+from callcontrol.domain.holds import Room, free_minutes, room_for, shortfall
 from callcontrol.domain.minutes import Period
 from callcontrol.ledger.accounts import Account, open_claims, unposted_grants
 from callcontrol.ledger.tables import hold_trail, holds
@@ -63,31 +63,31 @@ def move_to(
     period: Period,
     *,
     leaving: int = 0,
-) -> tuple[dict[Period, int], int, int]:
+) -> tuple[dict[Period, int], Room]:
     """Move what the leg claimed before it was answered to the month of its answer, if that month can meet it and has
     `leaving` more minutes free after it, without overdrawing.
 
     Held at 23:59:50 and answered at 00:00:05: the call belongs to the new month (D2), so its first minute is to come
     from there; where that has nothing, the minute already held stays good.
-    Returns the claims as they are now, the minutes of this month that are still free for a call in progress, with
-    what may be overdrawn (D4), and the open legs.
+    Returns the claims as they are now, and what more of this month finds.
     """
     claims = open_claims(connection, account)
     earlier = {month: minutes for month, minutes in held.items() if month < period}
     grants = unposted_grants(connection, account, oldest=min([period, *claims.minutes]))
     moving = sum(earlier.values())
+    stays = held, room_for(claims.minutes, grants, period, account.allowance, claims.legs)
     if not moving:
-        return held, free_minutes(claims.minutes, grants, period, account.allowance), claims.legs
+        return stays
     without = {month: minutes - earlier.get(month, 0) for month, minutes in claims.minutes.items()}
     moved = {**without, period: without.get(period, 0) + moving}
     drawn = shortfall(claims.minutes, grants)
     if free_minutes(without, grants, period, drawn) < moving + leaving:
-        return held, free_minutes(claims.minutes, grants, period, account.allowance), claims.legs
+        return stays
     for month, minutes in earlier.items():
         release(connection, account, claimant, month, minutes)
     place(connection, account, claimant, period, moving)
-    free = free_minutes(moved, grants, period, account.allowance)
-    return {period: held.get(period, 0) + moving}, free, claims.legs
+    room = room_for(moved, grants, period, account.allowance, claims.legs)
+    return {period: held.get(period, 0) + moving}, room
 
 
 def _trail(connection: Connection, account: Account, claimant: Claimant, period: Period, minutes: int) -> None:

@@ -111,7 +111,7 @@ def _post(
     accounts.renew(connection, account, max(closing.ended_at, answered_at))
     belongs_to = account.period_of(answered_at)
     if any(month < belongs_to for month in held):
-        held, _, _ = claims.move_to(connection, account, claimant, held, belongs_to)
+        held, _ = claims.move_to(connection, account, claimant, held, belongs_to)
     due = minutes_due(seconds, sum(held.values()), cut_for_exhaustion=closing.cut_for_exhaustion)
     available = accounts.unposted_grants(connection, account, oldest=min([belongs_to, *held]))
     settlement = settle(due, held, belongs_to, available, account.allowance)

@@ -69,6 +69,17 @@ async def test_a_new_call_never_draws_on_the_overdraft(books: Books) -> None:
     assert await books.dial("b") is None
 
 
+async def test_a_large_limit_gives_no_blocks_that_new_calls_would_miss(books: Books) -> None:
+    """Blocks are for companies rich in minutes of their own: here the third one is left for a second call."""
+    await books.plan(3)
+    await books.policy(1000)
+    await books.dial("a")
+    assert await books.extend("a", 2) == Hold(2, last=False)
+    assert await books.dial("b") == Hold(1, last=False)
+    assert await books.dial("c") is None
+    assert await books.extend("b", 2) == Hold(2, last=False)
+
+
 async def test_two_calls_share_the_limit(books: Books) -> None:
     await books.plan(2)
     await books.policy(3)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callcontrol.domain.grants import Grant, GrantKind
-from callcontrol.domain.holds import BLOCK_MINUTES, extended_to, free_minutes, shortfall, withdrawable
+from callcontrol.domain.holds import BLOCK_MINUTES, Room, extended_to, free_minutes, room_for, shortfall, withdrawable
 from callcontrol.domain.minutes import Period
 from callcontrol.domain.reference import Model
 from callcontrol.domain.settlement import settle
@@ -92,12 +92,25 @@ def _taken(grants: list[Grant], minutes: dict[int, int]) -> list[Grant]:
     return [replace(grant, unposted=grant.unposted - minutes.get(grant.grant_id, 0)) for grant in grants]
 
 
-@given(st.integers(0, 20), st.integers(0, 40), st.integers(-5, 400), st.integers(1, 30))
-def test_an_extension_is_enough_and_within_what_is_free(held: int, until: int, free: int, open_legs: int) -> None:
-    minutes = extended_to(held, until, free, open_legs)
+@given(st.integers(0, 20), st.integers(0, 40), st.integers(0, 400), st.integers(0, 400), st.integers(1, 30))
+def test_an_extension_is_enough_and_within_what_is_free(
+    held: int, until: int, own: int, overdraft: int, open_legs: int
+) -> None:
+    """D4: a block comes from the company's own minutes only."""
+    minutes = extended_to(held, until, Room(own, own + overdraft, open_legs))
     if minutes is None:
-        assert until - held > max(0, free)
+        assert until - held > own + overdraft
         return
     assert minutes >= max(held, until)
-    assert minutes - held <= max(0, free)
-    assert minutes == max(held, until) or minutes == held + BLOCK_MINUTES
+    assert minutes - held <= own + overdraft
+    assert minutes == max(held, until) or (minutes == held + BLOCK_MINUTES and minutes - held <= own)
+
+
+@given(pools, few, claims, months, few)
+def test_room_is_what_is_free_with_and_without_overdrawing(
+    by_month: dict[Period, int], lasting: int, held: dict[Period, int], month: Period, allowance: int
+) -> None:
+    room = room_for(held, grants_of(by_month, lasting), month, allowance, 3)
+    model = model_of(by_month, lasting)
+    assert (room.own, room.open_legs) == (model.free({"others": held}, month), 3)
+    assert room.in_all == model.free({"others": held}, month, allowance)
