@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,14 +45,19 @@ def zone_of(connection: Connection, company_id: int) -> ZoneInfo | None:
     return None if name is None else ZoneInfo(name)
 
 
+def bounds(days: Days, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+    """From when on and before when calls of these days are listed (R8, R9)."""
+    return (
+        None if days.first is None else day_starts_at(days.first, zone),
+        None if days.last is None else day_starts_at(days.last + ONE_DAY, zone),
+    )
+
+
 def within(days: Days, zone: ZoneInfo) -> list[ColumnElement[bool]]:
-    """That a call is listed in the company's days (R8, R9)."""
-    conditions: list[ColumnElement[bool]] = []
-    if days.first is not None:
-        conditions.append(calls.c.listed_at >= day_starts_at(days.first, zone))
-    if days.last is not None:
-        conditions.append(calls.c.listed_at < day_starts_at(days.last + ONE_DAY, zone))
-    return conditions
+    """That a call is listed in the company's days."""
+    since, before = bounds(days, zone)
+    conditions = [] if since is None else [calls.c.listed_at >= since]
+    return conditions if before is None else [*conditions, calls.c.listed_at < before]
 
 
 def list_calls(connection: Connection, company_id: int, which: CallFilter, after: Place | None, limit: int) -> CallPage:
@@ -59,17 +65,22 @@ def list_calls(connection: Connection, company_id: int, which: CallFilter, after
     zone = zone_of(connection, company_id)
     if zone is None:
         return CallPage((), None)
-    among = [calls.c.company_id == company_id, *within(which.days, zone)]
-    if after is not None:
+    # One bound at each end: of two, SQLite would follow the wider one through the index.
+    since, before = bounds(which.days, zone)
+    among = [calls.c.company_id == company_id]
+    if after is not None and (before is None or after.listed_at < before):
         among.append(_key_of_call < _key(after))
+    elif before is not None:
+        among.append(calls.c.listed_at < before)
+    from_day = [] if since is None else [calls.c.listed_at >= since]
     wanted = _conditions(which)
     last: Place | None = None
     if wanted:
         # The last one looked at, and whether there is one after it.
-        edge = connection.execute(_keys(among).offset(EXAMINED - 1).limit(2)).all()
+        edge = connection.execute(_keys([*among, *from_day]).offset(EXAMINED - 1).limit(2)).all()
         if len(edge) == 2:
             last = _place(edge[0])
-            among.append(_key_of_call >= _key(last))
+    among += from_day if last is None else [_key_of_call >= _key(last)]
     query = _LISTED.where(*among, *wanted).order_by(*_NEWEST_FIRST).limit(limit + 1)
     rows = connection.execute(query).all()
     # One more than asked for tells whether there is a next page.
