@@ -160,7 +160,8 @@ def _print_usage(figures: Row) -> None:
         ("monthly pool", f"{figures['monthly_posted']} of {figures['monthly_granted']} min used ({share})"),
         (
             "add-ons",
-            f"{figures['addon_contracted_in_month']} min contracted this month, balance {figures['addon_balance']} min",
+            f"{figures['addon_contracted_in_month']} min contracted this month, "
+            f"{figures['addon_posted']} min used in all, balance {figures['addon_balance']} min",
         ),
         ("courtesy", f"{figures['courtesy_balance']} min"),
         ("overdraft", f"{figures['overdraft']} min to be paid back by the next add-on; {_policy(figures)}"),

@@ -55,6 +55,22 @@ async def pages(books: Books, which: CallFilter, limit: int) -> list[list[str]]:
             return found
 
 
+async def test_usage_shows_contracted_and_consumed_of_pool_and_add_ons(books: Books) -> None:
+    """R1, R5, R4: what the pool has not, add-ons have given; the percentage is the pool's."""
+    await books.plan(4)
+    await books.addon(10, "a", books.at(-40 * 24 * 3600))
+    await books.addon(5, "b")
+    await books.hang_up("a", 0, 60)
+    usage = await books.minutes.usage(COMPANY, books.start)
+    assert (usage.monthly_granted, usage.monthly_posted, usage.percent) == (4, 1, 25)
+    assert (usage.addon_contracted_in_month, usage.addon_posted, usage.addon_balance) == (5, 0, 15)
+    await books.hang_up("b", 0, 300)
+    usage = await books.minutes.usage(COMPANY, books.start)
+    assert (usage.monthly_posted, usage.percent) == (4, 100)
+    assert (usage.addon_contracted_in_month, usage.addon_posted, usage.addon_balance) == (5, 2, 13)
+    assert usage.renews_at == datetime(2026, 12, 1, 3, tzinfo=UTC)
+
+
 async def test_calls_are_listed_newest_first_in_the_companys_days(books: Books) -> None:
     """R8, R9: a call belongs to the day of its answer, else of its start; 02:59 UTC is still yesterday."""
     await books.plan(100)

@@ -174,6 +174,7 @@ class MinuteCommands:
             monthly_posted=usage.monthly_posted,
             percent=usage.percent,
             addon_contracted_in_month=usage.addon_contracted_in_month,
+            addon_posted=usage.addon_posted,
             addon_balance=usage.addon_balance,
             courtesy_balance=usage.courtesy_balance,
             overdraft=usage.overdraft,

@@ -111,6 +111,8 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     percent: int | None
     """None for a pool of 0, shown as a dash."""
     addon_contracted_in_month: int
+    addon_posted: int
+    """Consumed of all add-ons ever bought, what paid an overdraft back included (D4)."""
     addon_balance: int
     courtesy_balance: int
     overdraft: int

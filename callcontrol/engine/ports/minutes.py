@@ -131,6 +131,8 @@ class Usage:
     monthly_granted: Minutes
     monthly_posted: Minutes
     addon_contracted_in_month: Minutes
+    addon_posted: Minutes
+    """Consumed of all add-ons ever bought, what paid an overdraft back included (D4)."""
     addon_balance: Minutes
     courtesy_balance: Minutes
     overdraft: Minutes

@@ -43,7 +43,7 @@ def test_a_company_from_nothing_to_usage(cc: CommandLine) -> None:
     assert rotated != token
     usage = cc.do("usage", "padaria-sao-joao").out
     assert "0 of 500 min used (0 %)" in usage
-    assert "100 min contracted this month, balance 100 min" in usage
+    assert "100 min contracted this month, 0 min used in all, balance 100 min" in usage
     entries = cc.do("entries", "padaria-sao-joao", "--json").json
     assert [(entry["seq"], entry["minutes"], entry["grant_kind"]) for entry in entries] == [
         (1, 500, "monthly"),

@@ -25,6 +25,7 @@ async def test_usage_shows_what_was_contracted(admin: Administration) -> None:
         "monthly_posted": 0,
         "percent": 0,
         "addon_contracted_in_month": 100,
+        "addon_posted": 0,
         "addon_balance": 100,
         "courtesy_balance": 0,
         "overdraft": 0,
