@@ -41,7 +41,7 @@ _HOLDERS = text(
     " WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 2"
     " AND l.classid = CAST(:class AS oid) AND l.objid = CAST(:number AS oid) AND l.pid <> pg_backend_pid()"
 )
-_MYSELF = text("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+_MYSELF = text("SELECT pid, backend_start AS since FROM pg_stat_activity WHERE pid = pg_backend_pid()")
 _END = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND backend_start = :since")
 
 
@@ -55,6 +55,11 @@ class NodeLock:
         self._connection: AsyncConnection | None = None
         self._session: dict[str, object] = {}
         """The server's own words for the session that has or had the lock."""
+
+    @property
+    def lost(self) -> bool:
+        """Taken once, and not now."""
+        return bool(self._session) and self._connection is None
 
     async def acquire(self) -> None:
         """Raises DatabaseInUse (another daemon of this name, or a migration), DatabaseUnavailable."""

@@ -66,14 +66,14 @@ class PatientAsyncConnection(psycopg.AsyncConnection[Any]):
 
 
 def write_engine(url: str | URL, limits: Limits, *, application: str = APPLICATION) -> Engine:
-    """One connection, in transactions that see what is committed before each of their statements."""
-    return _engine(url, limits, limits.silence_s, application, isolation_level="READ COMMITTED", max_overflow=0)
+    """A connection for each writing thread, in transactions that see what is committed before each statement."""
+    return _engine(url, limits, limits.silence_s, application, limits.writers, isolation_level="READ COMMITTED")
 
 
 def endless_engine(url: str | URL, limits: Limits) -> Engine:
     """One connection for what may take its time, a migration or a check of all the books: no statement is too long."""
     endless = replace(limits, statement_timeout_s=0, idle_in_transaction_timeout_s=0)
-    return _engine(url, endless, None, APPLICATION, isolation_level="REPEATABLE READ", max_overflow=0)
+    return _engine(url, endless, None, APPLICATION, 1, isolation_level="REPEATABLE READ")
 
 
 def read_engine(url: str | URL, limits: Limits) -> AsyncEngine:
@@ -134,7 +134,7 @@ _CONNECTION_ENDED = ("08", "57P")
 
 
 def _engine(
-    url: str | URL, limits: Limits, silence_s: float | None, application: str, *, isolation_level: str, **options: Any
+    url: str | URL, limits: Limits, silence_s: float | None, application: str, connections: int, *, isolation_level: str
 ) -> Engine:
     def connect() -> PatientConnection:
         connection = PatientConnection.connect(**parameters)
@@ -142,7 +142,9 @@ def _engine(
         return connection
 
     located = _url(url)
-    engine = create_engine(located, creator=connect, pool_size=1, isolation_level=isolation_level, **options)
+    engine = create_engine(
+        located, creator=connect, pool_size=connections, max_overflow=0, isolation_level=isolation_level
+    )
     _, from_url = engine.dialect.create_connect_args(located)
     parameters: dict[str, Any] = {**from_url, **_connect_args(url, limits, application)}
     return engine

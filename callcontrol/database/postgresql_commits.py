@@ -9,12 +9,12 @@ from collections.abc import Callable
 from time import monotonic, perf_counter
 
 from psycopg import pq
-from sqlalchemy import URL, Connection, NestedTransaction, Transaction
+from sqlalchemy import Connection, Engine, NestedTransaction, Transaction
 
 from callcontrol.database.batch import Queued, error_of, fail
 from callcontrol.database.errors import DatabaseUnavailable
 from callcontrol.database.limits import Limits
-from callcontrol.database.postgresql import failed_for_good, lost_connection, write_engine
+from callcontrol.database.postgresql import failed_for_good, lost_connection
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.5
@@ -37,8 +37,9 @@ class PostgresqlCommits:
     that may be done twice are.
     """
 
-    def __init__(self, url: str | URL, limits: Limits, on_commit: Callable[[float, int], None] | None) -> None:
-        self._engine = write_engine(url, limits)
+    def __init__(self, engine: Engine, limits: Limits, on_commit: Callable[[float, int], None] | None) -> None:
+        """`engine`: of postgresql.write_engine; all writing threads share it, each with a connection of its own."""
+        self._engine = engine
         self._limits = limits
         self._on_commit = on_commit
         self._connection: Connection | None = None
@@ -71,7 +72,6 @@ class PostgresqlCommits:
 
     def close(self) -> None:
         self._disconnect()
-        self._engine.dispose()
 
     def _commit_together(self, connection: Connection, batch: list[Queued]) -> None:
         began = perf_counter()
@@ -83,8 +83,6 @@ class PostgresqlCommits:
             for queued in asked:
                 # One that is alone may undo all of its transaction.
                 _apply(connection, queued, transaction if len(asked) == 1 else connection.begin_nested())
-            if _failed(connection):
-                raise DatabaseUnavailable("an operation hid an error of the database: nothing was stored")
         except Exception:
             transaction.rollback()
             raise
@@ -113,6 +111,8 @@ def _apply(connection: Connection, queued: Queued, scope: Transaction) -> None:
     queued.result = queued.error = None
     try:
         queued.result = queued.operation(connection)
+        if _failed(connection):
+            raise DatabaseUnavailable("an operation hid an error of the database: nothing was stored")
         if isinstance(scope, NestedTransaction):
             scope.commit()
     except Exception as error:

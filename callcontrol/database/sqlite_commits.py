@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from sqlalchemy import URL, Connection, NestedTransaction, Transaction
+from sqlalchemy import Connection, Engine, NestedTransaction, Transaction
 
 from callcontrol.database.batch import Queued, error_of, fail
-from callcontrol.database.engines import write_engine
 from callcontrol.database.errors import DatabaseUnavailable
 from callcontrol.database.lock import claim_epoch, current_epoch
 from callcontrol.database.prepared import prepared
@@ -20,8 +19,9 @@ from callcontrol.database.prepared import prepared
 class SqliteCommits:
     """Implements callcontrol.database.batch.Commits for the one thread that writes."""
 
-    def __init__(self, url: str | URL, on_commit: Callable[[float, int], None] | None) -> None:
-        self._engine = write_engine(url)
+    def __init__(self, engine: Engine, on_commit: Callable[[float, int], None] | None) -> None:
+        """`engine`: of engines.write_engine."""
+        self._engine = engine
         self._on_commit = on_commit
         self._connection: Connection | None = None
         self._epoch: int | None = None
@@ -42,7 +42,6 @@ class SqliteCommits:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        self._engine.dispose()
 
     def _commit_together(self, connection: Connection, batch: list[Queued]) -> None:
         began = perf_counter()

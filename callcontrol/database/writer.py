@@ -14,8 +14,9 @@ from typing import TypeVar
 
 from sqlalchemy import URL, Connection
 
+from callcontrol.database import postgresql
 from callcontrol.database.batch import Commits, Group, Queued, fail
-from callcontrol.database.engines import is_sqlite
+from callcontrol.database.engines import is_sqlite, write_engine
 from callcontrol.database.errors import DatabaseUnavailable
 from callcontrol.database.limits import Limits
 from callcontrol.database.line import WaitingLine
@@ -46,11 +47,13 @@ class Writer:
     ) -> None:
         self._limits = limits or Limits()
         self._one_at_a_time = is_sqlite(url)
-        writers: list[Commits] = (
-            [SqliteCommits(url, on_commit)]
-            if self._one_at_a_time
-            else [PostgresqlCommits(url, self._limits, on_commit) for _ in range(self._limits.writers)]
-        )
+        writers: list[Commits]
+        if self._one_at_a_time:
+            self._engine = write_engine(url)
+            writers = [SqliteCommits(self._engine, on_commit)]
+        else:
+            self._engine = postgresql.write_engine(url, self._limits)
+            writers = [PostgresqlCommits(self._engine, self._limits, on_commit) for _ in range(self._limits.writers)]
         self._queue_limit = queue_limit
         self._line = WaitingLine()
         self._changed = threading.Condition()
@@ -99,6 +102,7 @@ class Writer:
         for thread in self._threads:
             if thread.is_alive():
                 await asyncio.to_thread(thread.join)
+        self._engine.dispose()
 
     def _key(self, queued: Queued) -> Hashable:
         if self._one_at_a_time:

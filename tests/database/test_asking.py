@@ -20,24 +20,24 @@ def nodes(connection: Connection) -> list[str]:
     return [row.node for row in connection.execute(NODES)]
 
 
-async def test_what_is_committed_is_seen(url: str) -> None:
-    async with open_database(url) as database:
+async def test_what_is_committed_is_seen(either_url: str) -> None:
+    async with open_database(either_url) as database:
         assert await database.ask(nodes) == []
         await database.writer.submit(mark)
         assert await database.ask(nodes) == ["a"]
 
 
-async def test_it_cannot_write_and_answers_the_next_question(url: str) -> None:
-    async with open_database(url) as database:
-        with pytest.raises(DatabaseUnavailable, match="readonly"):
+async def test_it_cannot_write_and_answers_the_next_question(either_url: str) -> None:
+    async with open_database(either_url) as database:
+        with pytest.raises(DatabaseUnavailable, match=r"read-?only"):
             await database.ask(mark)
         with pytest.raises(DatabaseUnavailable, match="nowhere"):
             await database.ask(lambda connection: connection.execute(NONSENSE))
         assert await database.ask(nodes) == []
 
 
-async def test_nobody_is_asked_once_it_is_closed(url: str) -> None:
-    async with open_database(url) as database:
+async def test_nobody_is_asked_once_it_is_closed(either_url: str) -> None:
+    async with open_database(either_url) as database:
         await database.ask(nodes)
         await database.close()
         with pytest.raises(DatabaseUnavailable, match="closed"):

@@ -23,6 +23,7 @@ class CuttableProxy:
         self._refusing = False
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._answers_pass = True
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
@@ -48,8 +49,14 @@ class CuttableProxy:
         """Half-open: connections stay and new ones are taken, but not a byte passes in either direction."""
         self._flowing.clear()
 
+    def swallow_answers(self) -> None:
+        """What the client sends arrives, and it never hears of it."""
+        self._answers_pass = False
+
     def restore(self) -> None:
+        """For new connections; those of before have lost something."""
         self._refusing = False
+        self._answers_pass = True
         self._flowing.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,7 +79,10 @@ class CuttableProxy:
         await self._flowing.wait()
         there, here = await asyncio.open_connection(LOOPBACK, self._target_port)
         self._writers.add(here)
-        ways = [asyncio.create_task(self._pour(reader, here)), asyncio.create_task(self._pour(there, writer))]
+        ways = [
+            asyncio.create_task(self._pour(reader, here)),
+            asyncio.create_task(self._pour(there, writer, answers=True)),
+        ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -82,11 +92,11 @@ class CuttableProxy:
             here.transport.abort()
             self._writers.discard(here)
 
-    async def _pour(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pour(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False) -> None:
         while True:
             block = await reader.read(_BLOCK)
             # What was swallowed, an end too, is lost for good, as on a route that is gone.
-            if not self._flowing.is_set():
+            if not self._flowing.is_set() or (answers and not self._answers_pass):
                 await asyncio.Event().wait()
             if not block:
                 return
