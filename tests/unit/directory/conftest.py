@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from callcontrol.database import Database, open_database, upgrade
+from callcontrol.database import Database, open_database
 from callcontrol.directory import SqlDirectory, SqlDirectoryStore, TokenVault
 from callcontrol.engine.admin.service import AdminService
 from callcontrol.ledger.administration import SqlMinutesAdministration
+from tests.support.databases import DIALECTS, new_database
 from tests.unit.directory.support import AT, Administration
 
 
@@ -19,10 +20,14 @@ def key_file(tmp_path: Path) -> Path:
     return tmp_path / "token.key"
 
 
+@pytest.fixture(params=DIALECTS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with new_database(request.param, tmp_path) as url:
+        yield url
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite:///{tmp_path / 'callcontrol.db'}"
-    upgrade(url)
+async def database(url: str) -> AsyncIterator[Database]:
     async with open_database(url) as database:
         yield database
 

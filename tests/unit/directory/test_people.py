@@ -214,7 +214,7 @@ async def test_a_dump_of_the_database_does_not_reveal_a_token(
     token: str = (await admin.with_agent())["token"]
     rotated: str = (await admin.do(c.RotateToken(company="acme", extension="1001")))["token"]
     async with database.reading() as connection:
-        tables = list(await connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+        tables = await connection.run_sync(lambda connection: inspect(connection).get_table_names())
         dump = [repr((await connection.execute(text(f"SELECT * FROM {table}"))).all()) for table in tables]
     everything = "".join(dump) + _files(tmp_path)
     assert token not in everything
