@@ -65,15 +65,15 @@ class PatientAsyncConnection(psycopg.AsyncConnection[Any]):
             raise psycopg.OperationalError(f"the server did not answer within {self.silence_s:g} s") from None
 
 
-def write_engine(url: str | URL, limits: Limits, *, application: str = APPLICATION) -> Engine:
+def write_engine(url: str | URL, limits: Limits) -> Engine:
     """A connection for each writing thread, in transactions that see what is committed before each statement."""
-    return _engine(url, limits, limits.silence_s, application, limits.writers, isolation_level="READ COMMITTED")
+    return _engine(url, limits, limits.silence_s, limits.writers, isolation_level="READ COMMITTED")
 
 
 def endless_engine(url: str | URL, limits: Limits) -> Engine:
     """One connection for what may take its time, a migration or a check of all the books: no statement is too long."""
     endless = replace(limits, statement_timeout_s=0, idle_in_transaction_timeout_s=0)
-    return _engine(url, endless, None, APPLICATION, 1, isolation_level="REPEATABLE READ")
+    return _engine(url, endless, None, 1, isolation_level="REPEATABLE READ")
 
 
 def read_engine(url: str | URL, limits: Limits) -> AsyncEngine:
@@ -134,7 +134,7 @@ _CONNECTION_ENDED = ("08", "57P")
 
 
 def _engine(
-    url: str | URL, limits: Limits, silence_s: float | None, application: str, connections: int, *, isolation_level: str
+    url: str | URL, limits: Limits, silence_s: float | None, connections: int, *, isolation_level: str
 ) -> Engine:
     def connect() -> PatientConnection:
         connection = PatientConnection.connect(**parameters)
@@ -146,7 +146,7 @@ def _engine(
         located, creator=connect, pool_size=connections, max_overflow=0, isolation_level=isolation_level
     )
     _, from_url = engine.dialect.create_connect_args(located)
-    parameters: dict[str, Any] = {**from_url, **_connect_args(url, limits, application)}
+    parameters: dict[str, Any] = {**from_url, **_connect_args(url, limits, APPLICATION)}
     return engine
 
 

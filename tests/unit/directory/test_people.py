@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 
 from callcontrol.database import Database
 from callcontrol.directory import SqlDirectoryStore, TokenVault
