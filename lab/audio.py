@@ -10,6 +10,8 @@ import wave
 from pathlib import Path
 
 _BLOCK_S = 0.1
+_FINE_BLOCK_S = 0.02
+"""One RTP packet."""
 _AUDIBLE = 300.0
 """RMS of 16-bit samples below which a block is silence."""
 
@@ -57,6 +59,24 @@ def seconds_of_tone(file: Path, hz: float, *, share: float = 0.15) -> float:
         loud = math.sqrt(sum(sample * sample for sample in block) / size) >= _AUDIBLE
         heard += loud and _share(block, hz, rate) >= share
     return heard * _BLOCK_S
+
+
+def stretches_of_tone(file: Path, hz: float, *, share: float = 0.3) -> list[tuple[float, float]]:
+    """When this tone is heard, as (from, to) in seconds of the recording, to the packet."""
+    samples, rate = _samples(file)
+    size = int(rate * _FINE_BLOCK_S)
+    found: list[tuple[float, float]] = []
+    for number in range(len(samples) // size):
+        block = samples[number * size : (number + 1) * size]
+        loud = math.sqrt(sum(sample * sample for sample in block) / size) >= _AUDIBLE
+        if loud and _share(block, hz, rate) >= share:
+            begins, ends = number * _FINE_BLOCK_S, (number + 1) * _FINE_BLOCK_S
+            # A number of packets times a length is not exact: a tone that goes on is found by half a packet.
+            if found and begins - found[-1][1] < _FINE_BLOCK_S / 2:
+                found[-1] = (found[-1][0], ends)
+            else:
+                found.append((begins, ends))
+    return found
 
 
 def seconds_of_sound(file: Path) -> float:

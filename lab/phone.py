@@ -11,7 +11,7 @@ from lab.events import Event, EventStream
 
 @dataclass(frozen=True, slots=True)
 class PhoneAccount:
-    """What an agent is given, and the tone that tells this person's voice from others."""
+    """What an agent is given, and the tone that tells this person's voice from others; 0: a phone that sends no RTP."""
 
     username: str
     token: str = field(repr=False)

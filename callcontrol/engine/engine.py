@@ -45,7 +45,7 @@ class Engine:
         """Connected, and every call that lived or died meanwhile is dealt with or being settled."""
         self.asterisk_started_at: datetime | None = None
         self.watch = ClockWatch(world.clock, self._on_clock_step)
-        self.clock_was_set = asyncio.Event()
+        self.mark_due = asyncio.Event()
         """The next mark has more to say than that we live: it shall not wait (D10)."""
         self._runners: dict[str, CallRunner] = {}
         self._call_of_channel: dict[str, str] = {}
@@ -64,6 +64,8 @@ class Engine:
         self.asterisk_started_at = snapshot.asterisk_started_at
         await self._recovery.reconcile(snapshot)
         self.reconciled = True
+        # Calls from now on go by the clock as it is: a process after us shall not compare them with an older one (D10).
+        self.mark_due.set()
         for tell in self._on_live:
             tell()
 
@@ -187,7 +189,7 @@ class Engine:
         self.world.observer.clock_stepped(step.size_s)
         for runner in list(self._runners.values()):
             runner.deliver(ev.ClockStepped(step.after.wall, step.size_s))
-        self.clock_was_set.set()
+        self.mark_due.set()
 
     def _on_dial(self, at: datetime, channel_id: str, status: DialStatus) -> None:
         runner = self.runner_of(channel_id)

@@ -9,6 +9,7 @@ from lab.prefix import REPOSITORY
 
 FETCHED = REPOSITORY / ".lab" / "tools" / "bin"
 """Where scripts/fetch-test-tools puts them."""
+FAKETIME = REPOSITORY / ".lab" / "tools" / "lib" / "libfaketime.so"
 
 
 class NoTool(Exception):

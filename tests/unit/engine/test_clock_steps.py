@@ -195,6 +195,31 @@ async def test_the_mark_and_the_steps_are_stored_at_once_without_waiting_for_the
     assert mark.clock_offset_s == pytest.approx(s.engine.watch.offset_s)
 
 
+async def test_a_process_that_lives_shortly_has_left_its_clock_behind(s: Site) -> None:
+    """Set back before it and forwards after it, together nothing: its call knows of one of the two."""
+    await s.die()
+    s.clock.step(-HOUR)
+    await s.start()
+    marking = asyncio.create_task(keep_marking(s.engine, interval_s=3600))
+
+    async def marked_anew() -> bool:
+        mark = await s.books.ledger.last_mark("main")
+        return mark is not None and mark.clock_offset_s == pytest.approx(s.engine.watch.offset_s)
+
+    await until(marked_anew, "a mark with the clock of this process")
+    marking.cancel()
+    s.pbx.carrier[DIAL_STRING] = answers_at_once(talks_s=97)
+    s.pbx.agent_dials("1001", NUMBER)
+    await s.advance(30)
+    await die_without_a_mark(s)
+    s.clock.step(300)
+    await s.start()
+    await s.advance(80)
+    row = await the_row(s)
+    assert (row.billsec, row.clock_step_s) == (97, 300)
+    await s.assert_clean()
+
+
 @STEPS
 async def test_while_the_daemon_is_dead_and_the_call_lives(s: Site, step_s: float) -> None:
     s.pbx.carrier[DIAL_STRING] = answers_at_once(talks_s=97)
