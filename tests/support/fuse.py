@@ -21,6 +21,10 @@ _WRITER = "database-writer"
 """How the names of the writer's threads begin."""
 
 
+class Killed(BaseException):
+    """Ends a thread of the process that dies; nothing on the way takes it for an error."""
+
+
 class Moment(StrEnum):
     STATEMENT = "statement"
     BEFORE_COMMIT = "before the commit"
@@ -72,8 +76,7 @@ class Fuse:
 
     def _die(self, connection: Any) -> NoReturn:
         self.left_open.append(connection)
-        # The one exception that ends a thread without a word, and that nothing on the way takes for an error.
-        raise SystemExit
+        raise Killed
 
 
 _armed: Fuse | None = None
@@ -146,10 +149,18 @@ def fusible() -> Iterator[None]:
         connection.cursor_factory = _PostgresqlCursor
         connection.commit = commit  # type: ignore[method-assign]
 
+    usual = threading.excepthook
+
+    def unless_killed(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_type is not Killed:
+            usual(arguments)
+
     event.listen(Engine, "do_connect", connect)
     event.listen(Engine, "connect", connected)
+    threading.excepthook = unless_killed
     try:
         yield
     finally:
+        threading.excepthook = usual
         event.remove(Engine, "do_connect", connect)
         event.remove(Engine, "connect", connected)
