@@ -421,6 +421,33 @@ class LedgerMachine(RuleBasedStateMachine):
         for call_id in sorted(over_midnight):
             self._answer(self.open[call_id], extends)
 
+    @rule(
+        limit=st.sampled_from([0, 1, 3, 6]),
+        minutes=st.integers(2, 7),
+        watched=st.booleans(),
+        ends=st.sampled_from([True, True, False]),
+        addon=st.sampled_from([0, 0, 1, 3, 9]),
+    )
+    def talk_into_the_overdraft(self, limit: int, minutes: int, watched: bool, ends: bool, addon: int) -> None:
+        """D4, D5: with somebody there to hold each minute, or nobody; and the add-on that pays back, or a part of it.
+        By chance alone few calls would get so far."""
+        self.set_policy(limit)
+        self.model.renew(self.now)
+        if self.model.free(self.model.holds, self.model.month(self.now)) < 1:
+            self.give_courtesy(1)
+        before = set(self.open)
+        self.dial_together(1)
+        for call_id in set(self.open) - before:
+            talk = self.open[call_id]
+            self._answer(talk, extends=False)
+            for until in range(2, minutes + 1 if watched else 2):
+                self._do(self._extend(talk, until))
+            self.now += timedelta(minutes=minutes, seconds=-5)
+            if ends:
+                self._do(self._hang_up(talk, cut=watched))
+        if addon:
+            self.buy_addon(addon)
+
     # refunds (D9)
 
     @precondition(lambda self: any(self.model.posted.values()))
