@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from callcontrol.domain.causes import Disposition, Reason
 from callcontrol.engine.clock_watch import ClockWatch
@@ -313,6 +315,53 @@ async def test_an_end_without_a_record_was_seen_before_the_step(s: Site) -> None
     assert row.estimated
     assert (row.billsec, row.clock_step_s) == (69, 0)
     await s.assert_clean()
+
+
+SIZES = st.sampled_from([250.0, 40.0, 3.0, 0.0, -3.0, -40.0, -5000.0])
+
+
+@given(
+    talks_s=st.integers(0, 150),
+    first=st.tuples(st.floats(1, 60), SIZES),
+    dies_after_s=st.floats(1, 60),
+    away_s=st.floats(1, 60),
+    dead=SIZES,
+    last=st.tuples(st.floats(1, 30), SIZES),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_however_the_clock_is_set_what_was_talked_is_billed(
+    tmp_path_factory: pytest.TempPathFactory,
+    talks_s: int,
+    first: tuple[float, float],
+    dies_after_s: float,
+    away_s: float,
+    dead: float,
+    last: tuple[float, float],
+) -> None:
+    """Under a living daemon, while it is dead, and after it came back. Only an end that came while nobody watched, and
+    that either clock may have shown, may be billed less; nothing ever more."""
+    async with site(tmp_path_factory.mktemp("site")) as s:
+        s.pbx.carrier[DIAL_STRING] = answers_at_once(talks_s=talks_s)
+        s.pbx.agent_dials("1001", NUMBER)
+        await s.advance(first[0])
+        s.set_clock(first[1])
+        await s.advance(dies_after_s)
+        talked_until_dead = bool(s.engine.calls)
+        await s.die()
+        await s.clock.advance(away_s / 2)
+        s.clock.step(dead)
+        await s.clock.advance(away_s / 2)
+        ended_while_dead = talked_until_dead and len(s.pbx.channels) < 2
+        await s.start()
+        await s.advance(last[0])
+        s.set_clock(last[1])
+        await s.advance(200)
+        row = await the_row(s)
+        assert row.billsec <= talks_s
+        if not (ended_while_dead and abs(dead) <= away_s + 2):
+            assert row.billsec == talks_s
+        assert row.billed_minutes == max(1, -(-row.billsec // 60))
+        await s.assert_clean()
 
 
 class HeldUp(VirtualClock):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.audio import complete, seconds_of_sound, seconds_of_tone
+from lab.audio import complete, seconds_of_sound, seconds_of_tone, stretches_of_tone
 
 RATE = 8000
 
@@ -32,6 +32,13 @@ def test_a_tone_is_heard_for_as_long_as_it_lasts(tmp_path: Path) -> None:
     file = recording(tmp_path / "x.wav", (1000, 0.5, 2.5))
     assert seconds_of_tone(file, 1000) == pytest.approx(2.0)
     assert seconds_of_sound(file) == pytest.approx(2.0)
+
+
+def test_when_it_is_heard_to_the_packet(tmp_path: Path) -> None:
+    file = recording(tmp_path / "x.wav", (1000, 0, 1), (1800, 1, 1.18), (1000, 1.2, 3))
+    assert stretches_of_tone(file, 1800) == [pytest.approx((1, 1.18))]
+    assert stretches_of_tone(file, 1000) == [pytest.approx((0, 1)), pytest.approx((1.2, 3))]
+    assert stretches_of_tone(file, 440) == []
 
 
 @pytest.mark.parametrize("other", [440, 550, 1400, 425])
