@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime
@@ -35,9 +36,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
 
+@lru_cache(maxsize=256)
 def _to_text(value: datetime | None) -> str | None:
-    # `2026-11-22 12:00:00.000000`, as SQLAlchemy's own type for SQLite writes it; always UTC, so without its offset.
-    return None if value is None else _utc(value).isoformat(" ", "microseconds")[:26]
+    # `2026-11-22 12:00:00.000000`, as SQLAlchemy's own type for SQLite writes it. An operation stores the same instant
+    # in several rows; equal instants of different zones are one in UTC.
+    return None if value is None else _utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _from_text(value: str | None) -> datetime | None:

@@ -43,6 +43,8 @@ def settle(
     taken: dict[int, int] = {}
     beyond = due
     for month, minutes in [*sorted(held.items()), (belongs_to, due)]:
+        if not beyond:
+            break
         # A claim made after the month of the answer (the answer was not yet stored) may use the older pool as well.
         takes, _ = take(min(minutes, beyond), left.values(), min(month, belongs_to))
         for one in takes:
