@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from sqlalchemy import Connection, Engine, NestedTransaction, Transaction
+from sqlalchemy import Connection, Engine, Transaction, text
 
 from callcontrol.database.batch import Queued, error_of, fail
 from callcontrol.database.errors import DatabaseUnavailable
 from callcontrol.database.lock import claim_epoch, current_epoch
 from callcontrol.database.prepared import prepared
+
+# SQLAlchemy's own savepoints compile these anew each time: most of an operation's cost.
+_BEGIN = text("SAVEPOINT operation")
+_KEEP = text("RELEASE operation")
+_UNDO = text("ROLLBACK TO operation")
 
 
 class SqliteCommits:
@@ -52,7 +57,10 @@ class SqliteCommits:
             alone = len(batch) == 1 and epoch == self._epoch
             for queued in batch:
                 if not queued.future.cancelled():
-                    _apply(connection, queued, transaction if alone else connection.begin_nested())
+                    if alone:
+                        _apply_alone(connection, queued, transaction)
+                    else:
+                        _apply(connection, queued)
         self._epoch = epoch
         if self._on_commit is not None:
             self._on_commit(perf_counter() - began, len(batch))
@@ -66,14 +74,23 @@ class SqliteCommits:
         return self._epoch
 
 
-def _apply(connection: Connection, queued: Queued, scope: Transaction) -> None:
-    """One operation in its own `scope`, a SAVEPOINT or a whole transaction: what it raises undoes only itself."""
+def _apply_alone(connection: Connection, queued: Queued, transaction: Transaction) -> None:
     try:
         queued.result = queued.operation(connection)
-        if isinstance(scope, NestedTransaction):
-            scope.commit()
+    except Exception as error:
+        transaction.rollback()
+        queued.error = error_of(error)
+
+
+def _apply(connection: Connection, queued: Queued) -> None:
+    """One operation in a SAVEPOINT of its own: what it raises undoes only itself."""
+    quick = prepared(connection)
+    quick.execute(_BEGIN)
+    try:
+        queued.result = queued.operation(connection)
     except Exception as error:
         # Some errors (disk full, I/O) make SQLite undo the whole transaction: then there is no savepoint to go back
         # to, this raises in its turn, and the whole batch has failed.
-        scope.rollback()
+        quick.execute(_UNDO)
         queued.error = error_of(error)
+    quick.execute(_KEEP)
