@@ -56,6 +56,10 @@ def recorded() -> Iterator[Recording]:
         def cursor(self, *_: Any) -> sqlite3.Cursor:  # type: ignore[override]
             return super().cursor(Cursor)
 
+        def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+            # The driver's own would not ask for a cursor of ours.
+            return self.cursor().execute(sql, parameters)
+
         def commit(self) -> None:
             self.said.append(("COMMIT", ()))
             super().commit()

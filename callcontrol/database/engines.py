@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from callcontrol.database import postgresql
 from callcontrol.database.limits import Limits
+from callcontrol.database.prepared import prepared
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a statement waits for another process's lock (a backup, a check-up by hand) before it is unavailable."""
@@ -40,7 +41,7 @@ def write_engine(url: str | URL) -> Engine:
     _set_pragmas(engine, query_only=False)
     # The driver would begin a deferred transaction at the first write, and could then fail to upgrade its lock:
     # the writer takes the write lock when it begins.
-    _begin_with(engine, "BEGIN IMMEDIATE")
+    _begin_at_once_with(engine, text("BEGIN IMMEDIATE"))
     return engine
 
 
@@ -58,7 +59,7 @@ def sync_read_engine(url: str | URL) -> Engine:
     """The same for a thread of its own; SQLite only."""
     engine = create_engine(make_url(url).set(drivername="sqlite+pysqlite"))
     _set_pragmas(engine, query_only=True)
-    _begin_with(engine, "BEGIN")
+    _begin_at_once_with(engine, text("BEGIN"))
     return engine
 
 
@@ -77,6 +78,14 @@ def _set_pragmas(engine: Engine, *, query_only: bool) -> None:
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+
+def _begin_at_once_with(engine: Engine, statement: TextClause) -> None:
+    """The same for a synchronous engine, whose every transaction somebody waits for."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        prepared(connection).execute(statement)
 
 
 def _begin_with(engine: Engine, statement: str) -> None:
