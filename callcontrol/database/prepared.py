@@ -101,11 +101,11 @@ class _Compiled:
         self._converts = [(name, convert) for name, convert in binds.items() if convert is not None]
         self._changes = bool(self._constants or self._converts)
         self._in_order = _values_of(compiled.positiontup)
-        self._columns = [_from_driver(column.type, dialect) for column in _columns_of(statement)]
-        self._converts_columns = any(self._columns)
+        columns = [_from_driver(column.type, dialect) for column in _columns_of(statement)]
+        self._converts_columns = [(index, convert) for index, convert in enumerate(columns) if convert is not None]
         self._make_row: Any = None
 
-    def run(self, driver: Any, given: Mapping[str, Any]) -> _Rows:
+    def run(self, driver: Any, given: Mapping[str, Any]) -> Any:
         if self._changes:
             values = {**self._constants, **given}
             for name, convert in self._converts:
@@ -114,8 +114,8 @@ class _Compiled:
         bound = self._in_order(given)
         try:
             cursor = driver.execute(self.sql, bound)
-            # A statement that returns nothing is done; the rest is read to its end, so that it is done as well.
-            return _Rows(self._read(cursor) if cursor.description else (), cursor.rowcount)
+            # What returns nothing is done, and of the cursor its rowcount is asked; the rest is read to its end.
+            return _Rows(self._read(cursor), cursor.rowcount) if cursor.description else cursor
         except self._error as error:
             raise DBAPIError.instance(self.sql, bound, error, self._error, dialect=self._dialect) from error
 
@@ -125,11 +125,13 @@ class _Compiled:
             self._make_row = row._make
         found = cursor.fetchall()
         if self._converts_columns:
-            found = [
-                [convert(value) if convert else value for value, convert in zip(values, self._columns, strict=True)]
-                for values in found
-            ]
+            found = [self._converted(list(values)) for values in found]
         return list(map(self._make_row, found))
+
+    def _converted(self, values: list[Any]) -> list[Any]:
+        for index, convert in self._converts_columns:
+            values[index] = convert(values[index])
+        return values
 
 
 _known: dict[tuple[Any, ...], tuple[Executable, _Compiled | None]] = {}

@@ -13,13 +13,16 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, bindparam, select, text, update
 
 from callcontrol.database import UtcDateTime
 from callcontrol.engine.ports.ledger import KeyReused
 from callcontrol.ledger.tables import operations
 
-_as_json = json.JSONEncoder(sort_keys=True).encode
+# The hash is of this very text: another spelling of the same identity would be another operation.
+_identity_as_json = json.JSONEncoder(sort_keys=True).encode
+_result_as_json = msgspec.json.Encoder(order="sorted").encode
 
 Identity = Mapping[str, str | int | None]
 Result = dict[str, Any]
@@ -76,8 +79,8 @@ def result_of(connection: Connection, key: str) -> Result:
 
 def finish(connection: Connection, key: str, result: Result) -> None:
     """Store what a repetition will be told."""
-    connection.execute(_FINISH, {"done_key": key, "done_result": _as_json(result)})
+    connection.execute(_FINISH, {"done_key": key, "done_result": _result_as_json(result).decode()})
 
 
 def _fingerprint(identity: Identity) -> str:
-    return sha256(_as_json(identity).encode()).hexdigest()
+    return sha256(_identity_as_json(identity).encode()).hexdigest()
