@@ -9,12 +9,14 @@ from collections.abc import Callable
 from time import monotonic, perf_counter
 
 from psycopg import pq
-from sqlalchemy import Connection, Engine, NestedTransaction, Transaction
+from sqlalchemy import Connection, Engine, Transaction
 
 from callcontrol.database.batch import Queued, error_of, fail
 from callcontrol.database.errors import DatabaseUnavailable
 from callcontrol.database.limits import Limits
 from callcontrol.database.postgresql import failed_for_good, lost_connection
+from callcontrol.database.prepared import prepared
+from callcontrol.database.savepoint import BEGIN, KEEP, UNDO
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.5
@@ -82,7 +84,10 @@ class PostgresqlCommits:
                 asked[0].group.lead(connection)
             for queued in asked:
                 # One that is alone may undo all of its transaction.
-                _apply(connection, queued, transaction if len(asked) == 1 else connection.begin_nested())
+                if len(asked) == 1:
+                    _apply_alone(connection, queued, transaction)
+                else:
+                    _apply(connection, queued)
         except Exception:
             transaction.rollback()
             raise
@@ -105,28 +110,42 @@ class PostgresqlCommits:
             self._connection = None
 
 
-def _apply(connection: Connection, queued: Queued, scope: Transaction) -> None:
-    """One operation in its own `scope`, a SAVEPOINT or a whole transaction: what it raises undoes only itself. Raises
-    what undoes all of the transaction."""
+def _apply_alone(connection: Connection, queued: Queued, transaction: Transaction) -> None:
     queued.result = queued.error = None
     try:
         queued.result = queued.operation(connection)
-        if _failed(connection):
-            raise DatabaseUnavailable("an operation hid an error of the database: nothing was stored")
-        if isinstance(scope, NestedTransaction):
-            scope.commit()
+        _make_sure(connection)
     except Exception as error:
         if not failed_for_good(error):
             raise
-        scope.rollback()
+        transaction.rollback()
         queued.error = error_of(error)
 
 
-def _failed(connection: Connection) -> bool:
+def _apply(connection: Connection, queued: Queued) -> None:
+    """One operation in a SAVEPOINT of its own: what it raises undoes only itself. Raises what undoes all of the
+    transaction."""
+    queued.result = queued.error = None
+    quick = prepared(connection)
+    quick.execute(BEGIN)
+    try:
+        queued.result = queued.operation(connection)
+        _make_sure(connection)
+        quick.execute(KEEP)
+    except Exception as error:
+        if not failed_for_good(error):
+            raise
+        quick.execute(UNDO)
+        quick.execute(KEEP)
+        queued.error = error_of(error)
+
+
+def _make_sure(connection: Connection) -> None:
     """PostgreSQL answers the COMMIT of a transaction that has failed with a ROLLBACK, and that is no error."""
     driver = connection.connection.driver_connection
     assert driver is not None
-    return bool(driver.info.transaction_status == pq.TransactionStatus.INERROR)
+    if driver.info.transaction_status == pq.TransactionStatus.INERROR:
+        raise DatabaseUnavailable("an operation hid an error of the database: nothing was stored")
 
 
 def _repeatable(batch: list[Queued]) -> list[Queued]:

@@ -1,8 +1,8 @@
-"""Statements that are compiled once and then run on SQLite's own driver.
+"""Statements that are compiled once and then run on the database's own driver.
 
 SQLAlchemy builds a context, a result and its metadata for every execution, which on SQLite costs ten times what the
 statement itself does; a call has some forty in the ledger (docs/performance.md). Here SQLAlchemy still writes
-the SQL and converts the values, once per statement and by its public interfaces.
+the SQL and says how values are converted, once per statement and by its public interfaces.
 """
 
 from __future__ import annotations
@@ -28,27 +28,43 @@ _MOST = 256
 
 def prepared(connection: Connection) -> Connection:
     """The same connection for statements of modules, which run faster on it. In a transaction that has begun."""
-    if connection.dialect.name != "sqlite":
-        return connection
-    return cast(Connection, _Prepared(connection))
+    known = None if connection.dialect.is_async else _known.get(connection.dialect.driver)
+    return connection if known is None else cast(Connection, _Prepared(connection, known))
+
+
+_Known = dict[tuple[Any, ...], "tuple[Executable, _Compiled | None]"]
+"""By the identity of a statement and the names of its parameters."""
+
+_known: dict[str, _Known] = {"pysqlite": {}, "psycopg": {}}
+"""By the driver."""
 
 
 class _Prepared:
     """Of a `sqlalchemy.Connection` what operations use: `execute`."""
 
-    __slots__ = ("_connection", "_driver")
+    __slots__ = ("_connection", "_driver", "_known")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, known: _Known) -> None:
         self._connection = connection
+        self._known = known
         self._driver: Any = connection.connection.dbapi_connection
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any] = _NOTHING) -> Any:
         """As `Connection.execute`, within its transaction. Raises what that raises."""
-        kept = _known.get((id(statement), *parameters))
-        compiled = kept[1] if kept is not None else _learn(statement, tuple(parameters), self._connection.dialect)
+        kept = self._known.get((id(statement), *parameters))
+        compiled = kept[1] if kept is not None else self._learn(statement, tuple(parameters))
         if compiled is None:
             return self._connection.execute(statement, parameters)
         return compiled.run(self._driver, parameters)
+
+    def _learn(self, statement: Executable, names: tuple[str, ...]) -> _Compiled | None:
+        """None: SQLAlchemy has to run it itself."""
+        if len(self._known) >= _MOST:
+            return None
+        compiled = _compile(statement, names, self._connection.dialect)
+        # The statement is kept with what was made of it, so that its id stays its own.
+        self._known[id(statement), *names] = (statement, compiled)
+        return compiled
 
 
 class _Rows:
@@ -89,18 +105,19 @@ class _Rows:
 
 
 class _Compiled:
-    """A statement as SQLite's driver takes it, with the conversions of its parameters and columns."""
+    """A statement as the driver takes it, with the conversions of its parameters and columns."""
 
     def __init__(self, statement: ClauseElement, names: tuple[str, ...], dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
         self.sql: str = compiled.string
         self._dialect = dialect
         self._error: Any = dialect.loaded_dbapi.Error
-        binds = {name: _to_driver(compiled.binds[name].type, dialect) for name in compiled.positiontup}
+        binds = {name: _to_driver(bind.type, dialect) for name, bind in compiled.binds.items()}
         self._constants = {name: value for name, value in compiled.params.items() if name not in names}
         self._converts = [(name, convert) for name, convert in binds.items() if convert is not None]
         self._changes = bool(self._constants or self._converts)
-        self._in_order = _values_of(compiled.positiontup)
+        # SQLite's driver takes a sequence, psycopg names.
+        self._as_taken = _values_of(compiled.positiontup) if dialect.positional else _as_they_are
         columns = [_from_driver(column.type, dialect) for column in _columns_of(statement)]
         self._converts_columns = [(index, convert) for index, convert in enumerate(columns) if convert is not None]
         self._make_row: Any = None
@@ -111,7 +128,7 @@ class _Compiled:
             for name, convert in self._converts:
                 values[name] = convert(values[name])
             given = values
-        bound = self._in_order(given)
+        bound = self._as_taken(given)
         try:
             cursor = driver.execute(self.sql, bound)
             # What returns nothing is done, and of the cursor its rowcount is asked; the rest is read to its end.
@@ -121,7 +138,7 @@ class _Compiled:
 
     def _read(self, cursor: Any) -> Sequence[Any]:
         if self._make_row is None:
-            row: Any = namedtuple("Row", [column[0] for column in cursor.description])  # type: ignore[misc]
+            row: Any = namedtuple("Row", [column[0] for column in cursor.description], rename=True)  # type: ignore[misc]
             self._make_row = row._make
         found = cursor.fetchall()
         if self._converts_columns:
@@ -134,20 +151,6 @@ class _Compiled:
         return values
 
 
-_known: dict[tuple[Any, ...], tuple[Executable, _Compiled | None]] = {}
-"""By the identity of a statement and the names of its parameters."""
-
-
-def _learn(statement: Executable, names: tuple[str, ...], dialect: Dialect) -> _Compiled | None:
-    """None: SQLAlchemy has to run it itself."""
-    if len(_known) >= _MOST:
-        return None
-    compiled = _compile(statement, names, dialect)
-    # The statement is kept with what was made of it, so that its id stays its own.
-    _known[id(statement), *names] = (statement, compiled)
-    return compiled
-
-
 def _compile(statement: Executable, names: tuple[str, ...], dialect: Dialect) -> _Compiled | None:
     if not isinstance(statement, (Select, TextClause, UpdateBase)):
         return None
@@ -156,7 +159,11 @@ def _compile(statement: Executable, names: tuple[str, ...], dialect: Dialect) ->
     return None if "__[POSTCOMPILE" in compiled.sql else compiled
 
 
-def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+def _as_they_are(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return values
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:
     """The values of these names, in their order."""
     match names:
         case []:
@@ -180,6 +187,6 @@ def _to_driver(kind: Any, dialect: Dialect) -> Convert:
 
 
 def _from_driver(kind: Any, dialect: Dialect) -> Convert:
-    # SQLite's driver tells no column types, so there is nothing to choose a conversion by but ours.
+    # What the driver says of a column's type is not asked: our statements say it.
     convert: Convert = kind.dialect_impl(dialect).result_processor(dialect, None)
     return convert

@@ -8,17 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from sqlalchemy import Connection, Engine, Transaction, text
+from sqlalchemy import Connection, Engine, Transaction
 
 from callcontrol.database.batch import Queued, error_of, fail
 from callcontrol.database.errors import DatabaseUnavailable
 from callcontrol.database.lock import claim_epoch, current_epoch
 from callcontrol.database.prepared import prepared
-
-# SQLAlchemy's own savepoints compile these anew each time: most of an operation's cost.
-_BEGIN = text("SAVEPOINT operation")
-_KEEP = text("RELEASE operation")
-_UNDO = text("ROLLBACK TO operation")
+from callcontrol.database.savepoint import BEGIN, KEEP, UNDO
 
 
 class SqliteCommits:
@@ -85,12 +81,13 @@ def _apply_alone(connection: Connection, queued: Queued, transaction: Transactio
 def _apply(connection: Connection, queued: Queued) -> None:
     """One operation in a SAVEPOINT of its own: what it raises undoes only itself."""
     quick = prepared(connection)
-    quick.execute(_BEGIN)
+    quick.execute(BEGIN)
     try:
         queued.result = queued.operation(connection)
+        quick.execute(KEEP)
     except Exception as error:
         # Some errors (disk full, I/O) make SQLite undo the whole transaction: then there is no savepoint to go back
         # to, this raises in its turn, and the whole batch has failed.
-        quick.execute(_UNDO)
+        quick.execute(UNDO)
+        quick.execute(KEEP)
         queued.error = error_of(error)
-    quick.execute(_KEEP)
