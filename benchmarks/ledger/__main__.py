@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ from time import perf_counter, process_time
 
 from benchmarks.ledger.figures import Round, Side, line_of, lines, waits_of
 from benchmarks.ledger.load import authorisations, calls_of, closed_loop, open_loop
+from benchmarks.ledger.postgresql import measure
 from benchmarks.ledger.recording import Recording, play, recorded
 from benchmarks.ledger.report import HEADER, WAITS_HEADER, Report, text, waits_text
 from benchmarks.ledger.site import SqliteSite
 from callcontrol.loop import run_on_fast_loop
+from tests.support.tools import NoTool
 
 _LOAD = "load"
 
@@ -29,6 +32,9 @@ def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--calls", type=int, default=2000, help="calls in a round of 64 callers; fewer callers make fewer")
     add("--open-s", type=float, default=8.0, help="how long calls come at half the maximum (default 8; 0: not)")
     add("--authorise-rate", type=float, default=200.0, help="authorisations a second (default 200)")
+    add("--postgresql", action="store_true", help="on PostgreSQL, beside pgbench, in place of SQLite")
+    add("--daemons", type=int, nargs="*", default=[2, 4], help="PostgreSQL: more daemons, as many callers in all")
+    add("--server-calls", type=int, default=1000, help="PostgreSQL: calls in a round of 64 callers (default 1000)")
     add("--json", type=Path, help="write everything measured to this file")
     return parser.parse_args(words)
 
@@ -36,15 +42,20 @@ def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 async def _run(options: argparse.Namespace) -> Report:
     report = Report(
         machine=f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}",
-        database="sqlite",
+        database="postgresql" if options.postgresql else "sqlite",
         settings={name: value for name, value in vars(options).items() if isinstance(value, int | float)},
     )
     with tempfile.TemporaryDirectory(prefix="callcontrol-benchmark-") as folder:
+        if options.postgresql:
+            report.server_rounds = await measure(options, Path(folder))
+            return report
         site = SqliteSite(Path(folder))
         await site.prepare(max(options.companies))
         print(HEADER, flush=True)
         for companies in options.companies:
             await _closed(site, companies, options, report)
+        if not options.open_s:
+            return report
         print("\n" + WAITS_HEADER, flush=True)
         for companies in options.companies:
             await _open(site, companies, options, report)
@@ -110,7 +121,10 @@ def _share(most: int, callers: int) -> int:
 
 def main() -> None:
     options = _arguments()
-    report = run_on_fast_loop(_run(options))
+    try:
+        report = run_on_fast_loop(_run(options))
+    except NoTool as problem:
+        sys.exit(f"benchmark: {problem}")
     if options.json is not None:
         options.json.write_bytes(report.json())
 

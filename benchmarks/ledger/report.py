@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from benchmarks.ledger.figures import Line, Round, Waits, lines
+from benchmarks.ledger.postgresql import ServerRound, server_lines
 
 
 @dataclass(slots=True)
@@ -19,9 +20,10 @@ class Report:
     rounds: list[Round] = field(default_factory=list)
     """One after the other, as they were made."""
     waits: list[Waits] = field(default_factory=list)
+    server_rounds: list[ServerRound] = field(default_factory=list)
 
     def json(self) -> bytes:
-        return msgspec.json.format(msgspec.json.encode([self, lines(self.rounds)]))
+        return msgspec.json.format(msgspec.json.encode([self, lines(self.rounds), server_lines(self.server_rounds)]))
 
 
 HEADER = (

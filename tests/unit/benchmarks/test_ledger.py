@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ledger.daemons import Share
 from benchmarks.ledger.figures import Round, Side, lines, waits_of
 from benchmarks.ledger.load import OPERATIONS, authorisations, calls_of, closed_loop, open_loop
+from benchmarks.ledger.pgbench import script
+from benchmarks.ledger.postgresql import ServerRound, server_lines, server_text
 from benchmarks.ledger.recording import by_commit, play, recorded
 from benchmarks.ledger.report import Report, text, waits_text
 from benchmarks.ledger.site import SqliteSite
@@ -81,3 +84,38 @@ def _books(database: Path) -> dict[str, list[tuple[object, ...]]]:
     tables = ("calls", "legs", "holds", "hold_trail", "entries", "grants", "accounts", "operations")
     with closing(sqlite3.connect(database)) as connection:
         return {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables}
+
+
+def test_a_recorded_call_becomes_a_script_for_many_clients() -> None:
+    lock = ("SELECT held, next_seq FROM accounts WHERE company_id = %(company_id)s FOR UPDATE", {"company_id": 1})
+    key = ("INSERT INTO operations (key, at) VALUES (%(key)s, %(at)s)", {"key": "hold:c-2:1", "at": "12:00"})
+    save = "UPDATE accounts SET held=%(held)s, next_seq=%(next_seq)s WHERE company_id = %(account)s"
+    held = (save, {"held": 8, "next_seq": 3, "account": 1})
+    entry = ("INSERT INTO entries (seq, grant_id, x) VALUES (%(seq)s, %(grant)s, '%%')", {"seq": 3, "grant": 9})
+    closed = (save, {"held": 2, "next_seq": 4, "account": 1})
+    written = script([[lock, key, held], [lock, entry, closed]], call_id="c-2", company_id=1, companies=50)
+    assert written.splitlines()[2:] == [
+        "\\set company random(1, 50)",
+        "BEGIN;",
+        "SELECT held, next_seq FROM accounts WHERE company_id = :company FOR UPDATE \\gset",
+        "INSERT INTO operations (key, at) VALUES"
+        " ((E'hold\\072' || 'bench-' || (:n)::text || E'\\0721'), E'12\\07200');",
+        "UPDATE accounts SET held=(:held + 1), next_seq=(:next_seq + 0) WHERE company_id = :company;",
+        "COMMIT;",
+        "BEGIN;",
+        "SELECT held, next_seq FROM accounts WHERE company_id = :company FOR UPDATE \\gset",
+        "INSERT INTO entries (seq, grant_id, x) VALUES (:next_seq, :id, '%');",
+        "UPDATE accounts SET held=(:held + -6), next_seq=(:next_seq + 1) WHERE company_id = :company;",
+        "COMMIT;",
+    ]
+
+
+def test_daemons_are_as_fast_as_the_last_of_them() -> None:
+    shares = [Share(2.0, 0.3, [4, 4]), Share(4.0, 0.1, [8])]
+    (line,) = server_lines([ServerRound(1, 2, 64, 16, shares, pgbench_calls_s=2.0, bare_calls_s=8.0)])
+    assert line.calls_s == 4
+    assert (line.to_pgbench, line.to_bare) == (2, 0.5)
+    assert line.batch == pytest.approx(16 / 3)
+    assert line.commits_s == 0.75
+    assert line.cpu_ms == pytest.approx(25)
+    assert "2.00" in server_text(line)
