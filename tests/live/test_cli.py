@@ -33,6 +33,7 @@ BAD_INPUT = (
     ("number", "add", COMPANY, "not-a-number"),
     ("number", "set", COMPANY, "+551199999999"),
     ("contact", "add", COMPANY, "+5511988887777", "--name", "\x1b[2J"),
+    ("destination", "deny", COMPANY, "11"),
     ("plan", "set", COMPANY, "--", "-1"),
     ("addon", "add", COMPANY, "0", "--order", "pack-1"),
     ("usage", "nobody"),
