@@ -60,14 +60,17 @@ class DaemonProcess:
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         environment: Mapping[str, str] | None = None,
         http_port: int | None = None,
+        database_url: str | None = None,
     ) -> None:
-        """`settings`: section -> key -> value, beyond what the laboratory needs. `environment`: added to ours."""
+        """`settings`: section -> key -> value, beyond what the laboratory needs. `environment`: added to ours.
+        `database_url`: another database than the SQLite file `database`."""
         self.directory = directory
         self.asterisk = asterisk
         self.http_port = free_port(http_port)
         self.log = directory / "daemon.log"
         self.config = directory / "callcontrol.toml"
         self.database = directory / "callcontrol.db"
+        self.database_url = database_url or f"sqlite:///{self.database}"
         self._settings = settings or {}
         self._environment = {**os.environ, **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
@@ -240,7 +243,7 @@ class DaemonProcess:
                 "cel_file": str(self.asterisk.cel_file),
                 "config_folder": str(self.asterisk.etc),
             },
-            "database": {"url": f"sqlite:///{self.database}"},
+            "database": {"url": self.database_url},
             "http": {"port": self.http_port},
             "control": {"socket": str(self.directory / "control.sock")},
             "security": {"key_file": str(self.directory / "token.key")},

@@ -154,7 +154,11 @@ class Installation:
             await self.daemon.stop()
             self._options = wanted
             self.daemon = DaemonProcess(
-                self.daemon.directory, self.pbx, settings=merged(SETTINGS, settings or {}), environment=environment
+                self.daemon.directory,
+                self.pbx,
+                settings=merged(SETTINGS, settings or {}),
+                environment=environment,
+                database_url=self.daemon.database_url,
             )
             self._daemons.append(self.daemon)
             await self.daemon.prepare()
@@ -291,14 +295,18 @@ class Installation:
 
 @asynccontextmanager
 async def installation(
-    prefix: AsteriskPrefix, directory: Path, companies: tuple[Company, ...] = (PADARIA,)
+    prefix: AsteriskPrefix,
+    directory: Path,
+    companies: tuple[Company, ...] = (PADARIA,),
+    *,
+    database_url: str | None = None,
 ) -> AsyncIterator[Installation]:
-    """Started, every phone registered."""
+    """Started, every phone registered. `database_url`: of an empty database, else on SQLite."""
     carrier = CarrierInstance(prefix, directory / "carrier")
     pbx = PbxInstance(prefix, directory / "pbx", trunks={"carrier": carrier.sip_address})
     carrier.pbx_address = pbx.sip_address
-    daemon = DaemonProcess(directory / "daemon", pbx, settings=SETTINGS)
-    running = Installation(pbx, carrier, daemon, Bill(daemon.database), Cel(pbx.cel_file))
+    daemon = DaemonProcess(directory / "daemon", pbx, settings=SETTINGS, database_url=database_url)
+    running = Installation(pbx, carrier, daemon, Bill(daemon.database_url), Cel(pbx.cel_file))
     running._daemons.append(daemon)
     try:
         await daemon.prepare()

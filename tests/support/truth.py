@@ -1,4 +1,4 @@
-"""What the database and Asterisk's own record say of a call, read from their files: the daemon may be dead."""
+"""What the database and Asterisk's own record say of a call, read beside the daemon, which may be dead."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, text
 
+from callcontrol.database import is_sqlite
+from callcontrol.database.engines import sqlite_file, sync_read_engine, write_engine
 from callcontrol.ledger.audit import audit
 
 _CALL = (
     "SELECT call_id, sip_username, agent_channel, dialled, started_at, rang_at, answered_at, ended_at, disposition,"
-    " reason, q850, sip_code, billsec, billed_minutes, estimated FROM calls WHERE dialled = ? ORDER BY started_at"
+    " reason, q850, sip_code, billsec, billed_minutes, estimated FROM calls"
+    " WHERE dialled = :dialled ORDER BY started_at"
 )
 
 
 class Bill:
-    """The ledger's file. Each look opens it anew."""
+    """The ledger's database. Each look opens it anew."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, url: str) -> None:
+        self._url = url
 
     def rows(self, dialled: str) -> list[dict[str, Any]]:
         """Calls to this number, oldest first; a call without a disposition is in progress."""
-        return self._ask(_CALL, dialled)
+        return self._ask(_CALL, dialled=dialled)
 
     def row(self, dialled: str) -> dict[str, Any]:
         """The one call to this number."""
@@ -44,8 +47,8 @@ class Bill:
         """Minutes held now by the calls to this number."""
         [row] = self._ask(
             "SELECT coalesce(sum(h.minutes), 0) AS held FROM holds h JOIN legs l ON l.leg_id = h.leg_id"
-            " JOIN calls c ON c.call_id = l.call_id WHERE c.dialled = ?",
-            dialled,
+            " JOIN calls c ON c.call_id = l.call_id WHERE c.dialled = :dialled",
+            dialled=dialled,
         )
         return int(row["held"])
 
@@ -54,15 +57,15 @@ class Bill:
         rows = self._ask(
             "SELECT CASE WHEN e.kind = 'post' THEN g.kind ELSE e.kind END AS name, sum(e.minutes) AS minutes"
             " FROM entries e JOIN grants g ON g.id = e.grant_id JOIN calls c ON c.call_id = e.call_id"
-            " WHERE c.dialled = ? GROUP BY name",
-            dialled,
+            " WHERE c.dialled = :dialled GROUP BY name",
+            dialled=dialled,
         )
         return {row["name"]: row["minutes"] for row in rows}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Another process writes and does not end: reads work, no write does."""
-        with closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
+        """Another process writes and does not end: reads work, no write does. SQLite's file only."""
+        with closing(sqlite3.connect(sqlite_file(self._url), isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
             yield
             connection.execute("ROLLBACK")
@@ -78,22 +81,32 @@ class Bill:
             f"open call {row['call_id']}" for row in self._ask("SELECT call_id FROM calls WHERE disposition IS NULL")
         ]
         found += [f"hold of {row['leg_id']}" for row in self._ask("SELECT leg_id FROM holds")]
-        engine = create_engine(f"sqlite:///{self._file}")
+        with self._looking() as connection:
+            return found + audit(connection)
+
+    def _ask(self, query: str, **values: str) -> list[dict[str, Any]]:
+        with self._looking() as connection:
+            rows = connection.execute(text(query), values).mappings()
+            return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+    @contextmanager
+    def _looking(self) -> Iterator[Connection]:
+        engine = sync_read_engine(self._url) if is_sqlite(self._url) else write_engine(self._url)
         try:
             with engine.connect() as connection:
-                return found + audit(connection)
+                yield connection
         finally:
             engine.dispose()
 
-    def _ask(self, query: str, *values: str) -> list[dict[str, Any]]:
-        with closing(sqlite3.connect(self._file)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query, values)]
+
+def _plain(value: Any) -> Any:
+    """Instants in SQLite's way, whichever database they come from: text, UTC without saying so."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
 
 
-def instant(text: str) -> datetime:
+def instant(stored: str) -> datetime:
     """As the database stores it: UTC without saying so."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return datetime.fromisoformat(stored).replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
