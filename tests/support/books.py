@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from callcontrol.database import Database, open_database
+from callcontrol.database import Database, Limits, open_database
 from callcontrol.directory.tables import companies
 from callcontrol.domain.admission import CallTerms
 from callcontrol.domain.causes import Disposition, Reason
@@ -166,11 +166,13 @@ class Books:
 
 
 @asynccontextmanager
-async def open_books(place: Path | str, *, start: datetime = NOON) -> AsyncIterator[Books]:
+async def open_books(
+    place: Path | str, *, start: datetime = NOON, limits: Limits | None = None
+) -> AsyncIterator[Books]:
     """`place`: the URL of a database with company 1, or a folder for one on SQLite, made at the first opening."""
     if isinstance(place, Path):
         if not (place / "callcontrol.db").exists():
             new_sqlite(place, add_company)
         place = sqlite_url(place)
-    async with open_database(place) as database:
+    async with open_database(place, limits) as database:
         yield Books(database, SqlLedger(database), SqlMinutesAdministration(database), start)

@@ -43,7 +43,7 @@ def new_sqlite(directory: Path, fill: Fill | None = None) -> None:
 @cache
 def _sqlite(fill: Fill | None) -> bytes:
     with TemporaryDirectory() as directory:
-        _make(sqlite_url(Path(directory)), fill)
+        make_database(sqlite_url(Path(directory)), fill)
         # The last connection to close has left everything in the one file.
         return (Path(directory) / "callcontrol.db").read_bytes()
 
@@ -51,11 +51,12 @@ def _sqlite(fill: Fill | None) -> bytes:
 @cache
 def _postgresql(fill: Fill | None) -> str:
     name = server().create()
-    _make(server().url(name), fill)
+    make_database(server().url(name), fill)
     return name
 
 
-def _make(url: str, fill: Fill | None) -> None:
+def make_database(url: str, fill: Fill | None = None) -> None:
+    """Migrate an empty database, and fill it."""
     upgrade(url)
     if fill is None:
         return
@@ -73,7 +74,7 @@ def take_guards_away(connection: Connection) -> None:
         connection.execute(text("PRAGMA ignore_check_constraints = ON"))
         connection.execute(text("PRAGMA defer_foreign_keys = ON"))
         return
-    # Triggers, and with them references, are the business of the session that writes first.
+    # References are triggers too.
     connection.execute(text("SET LOCAL session_replication_role = replica"))
     checks = text("SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0")
     for table, check in connection.execute(checks).all():
