@@ -1,5 +1,5 @@
 """Group commit on PostgreSQL, where other daemons write too: the operations of one group in one transaction that begins
-with the group's lock (docs/adr/0008-one-transaction-per-company-on-postgresql.md)."""
+with the group's lock (docs/adr/0010-one-transaction-per-company-on-postgresql.md)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Writing: threads that commit waiting operations together, and tell whoever waits once it is stored.
 
 On SQLite one thread with one connection commits whatever waits (ADR 3). On PostgreSQL several do, each a group's
-operations at a time (ADR 8).
+operations at a time (ADR 10).
 """
 
 from __future__ import annotations

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, insert, select, text
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy import Engine, create_engine, insert, inspect, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 import callcontrol.ledger.tables as ledger
-from callcontrol.database import DatabaseUnavailable, is_current, metadata, open_database, upgrade
+from callcontrol.database import DatabaseUnavailable, is_current, is_sqlite, metadata, open_database, upgrade
 from callcontrol.database.engines import sqlite_file, write_engine
 from callcontrol.database.schema import _config
 from callcontrol.directory.tables import companies, destinations
+from tests.support.books import add_company
+from tests.support.postgresql import server
 
 
-def test_the_migrations_and_the_tables_agree(url: str) -> None:
+def test_the_migrations_and_the_tables_agree(either_url: str) -> None:
     assert companies.metadata is metadata
-    engine = write_engine(url)
+    engine = write_engine(either_url)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
@@ -160,3 +164,80 @@ def test_instants_keep_their_microseconds_and_come_back_in_utc(tmp_path: Path) -
 def test_the_database_is_nobody_elses_to_read(tmp_path: Path) -> None:
     upgrade(f"sqlite:///{tmp_path / 'new.db'}")
     assert (tmp_path / "new.db").stat().st_mode & 0o077 == 0
+
+
+def test_the_migrations_and_the_tables_are_the_same_to_the_last_constraint(either_url: str, tmp_path: Path) -> None:
+    """What alembic's comparison leaves out: checks, defaults, conditions of indexes, what references do."""
+    other_url = f"sqlite:///{tmp_path / 'made.db'}" if is_sqlite(either_url) else server().url(server().create())
+    engine, other = write_engine(either_url), write_engine(other_url)
+    metadata.create_all(other)
+    migrated, made = described(engine), described(other)
+    engine.dispose()
+    other.dispose()
+    assert migrated.pop("alembic_version")
+    assert migrated == made
+
+
+def _default(column: Mapping[str, Any]) -> str:
+    # A number with and without quotes is the same to SQLite.
+    return str(column["default"]).strip("'")
+
+
+def described(engine: Engine) -> dict[str, dict[str, object]]:
+    found = inspect(engine)
+    return {
+        table: {
+            "columns": sorted(
+                (c["name"], str(c["type"]), c["nullable"], _default(c)) for c in found.get_columns(table)
+            ),
+            "key": found.get_pk_constraint(table)["constrained_columns"],
+            "checks": sorted((c["name"], c["sqltext"]) for c in found.get_check_constraints(table)),
+            "unique": sorted((c["name"], c["column_names"]) for c in found.get_unique_constraints(table)),
+            "references": sorted(
+                (c["name"], c["constrained_columns"], c["referred_table"], c["referred_columns"], str(c["options"]))
+                for c in found.get_foreign_keys(table)
+            ),
+            "indexes": sorted(
+                (
+                    i["name"],
+                    i["unique"],
+                    i["column_names"],
+                    str(i.get("dialect_options", {}).get(f"{engine.name}_where")),
+                )
+                for i in found.get_indexes(table)
+            ),
+        }
+        for table in found.get_table_names()
+    }
+
+
+@pytest.mark.parametrize("table", ["entries", "hold_trail"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET minutes = 0", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
+def test_i6_what_is_append_only_is_refused_to_change_by_the_database(server_url: str, table: str, change: str) -> None:
+    """On PostgreSQL; of SQLite the ledger's own tests know."""
+    name = server_url.partition("@/")[2].partition("?")[0]
+    engine = write_engine(server_url)
+    with engine.begin() as connection:
+        add_company(connection)
+        connection.execute(
+            text(
+                "INSERT INTO grants (id, company_id, kind, period, granted, posted, source_ref, created_at)"
+                " VALUES (1, 1, 'addon', '2026-11', 5, 0, 'x', now())"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO entries (company_id, seq, at, kind, minutes, grant_id, operation_key)"
+                " VALUES (1, 1, now(), 'grant', 5, 1, 'x')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO hold_trail (company_id, leg_id, period, minutes, operation_key, at)"
+                " VALUES (1, 'a', '2026-11', 1, 'x', now())"
+            )
+        )
+    with pytest.raises(IntegrityError, match=f"{table} is append-only"), engine.begin() as connection:
+        connection.execute(text(change.format(table)))
+    engine.dispose()
+    assert server().execute(f"SELECT count(*), sum(minutes) > 0 FROM {table}", name) == [(1, True)]
