@@ -92,6 +92,8 @@ class Recovery:
             if self._engine.runner_of(open_call.opening.agent_channel) is None
         ]
         calls = [call for call in self._engine.calls if call.phase not in (Phase.CLOSING, Phase.ENDED)] + missing
+        if missing and watch.total_s:
+            log.warning("clock.stepped_while_away", step_s=watch.total_s, open_calls=len(missing))
         evidence = await self._evidence(calls, snapshot, mark, wait_s=0)
         for call in missing:
             # Made or not, dialling the customer is the step to do next.
