@@ -6,6 +6,7 @@ through the asynchronous engine. Only this package and `ledger/` know a SQL dial
 
 from callcontrol.database.access import Database, open_database
 from callcontrol.database.batch import Group
+from callcontrol.database.durability import unsafe_settings
 from callcontrol.database.engines import is_sqlite
 from callcontrol.database.errors import DatabaseInUse, DatabaseNotMigrated, DatabaseUnavailable
 from callcontrol.database.limits import Limits
@@ -31,5 +32,6 @@ __all__ = [
     "metadata",
     "open_database",
     "prepared",
+    "unsafe_settings",
     "upgrade",
 ]

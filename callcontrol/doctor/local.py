@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from callcontrol.config import Config
-from callcontrol.database import DatabaseUnavailable, is_current
+from callcontrol.database import DatabaseUnavailable, is_current, unsafe_settings
 from callcontrol.doctor.asterisk_conf import option
 from callcontrol.doctor.check import Check
 
@@ -33,13 +33,17 @@ def database(config: Config) -> Check:
     """The database answers, and its schema is this version's."""
     name = "database"
     try:
-        current = is_current(config.database.url)
+        current = is_current(config.database.url, config.database.limits())
+        unsafe = unsafe_settings(config.database.url, config.database.limits())
     except DatabaseUnavailable as error:
         return Check(name, False, f"does not answer: {error}", "see [database] url, and that the server runs")
     except Exception as error:  # a URL that no driver understands, a driver that is not installed
         return Check(name, False, f"cannot be used: {error}", "see [database] url")
     if not current:
         return Check(name, False, "the schema is missing or of another version", "run `callcontrol migrate`")
+    if unsafe:
+        words = f"the server has {' and '.join(unsafe)} off: a crash of it loses acknowledged minutes"
+        return Check(name, False, words, "turn on what is off, in postgresql.conf and for the role")
     return Check(name, True, "reachable, schema up to date")
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from callcontrol.config import ConfigError, keys, load_config
+from callcontrol.config import ConfigError, DatabaseConfig, keys, load_config
+from callcontrol.database import Limits
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = '[asterisk]\nari_password = "s3cret"\n'
@@ -223,3 +224,22 @@ def _shown(default: object) -> str:
     if isinstance(default, tuple):
         return f"`{', '.join(default)}`"
     return f"`{default}`"
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("postgresql://cc:p%40ss%2Fword@db/cc", ("p%40ss%2Fword", "p@ss/word")),
+        ("postgresql+psycopg://cc:a:b@c@db/cc?host=a", ("a:b@c", "a:b@c")),
+        ("postgresql://cc@/cc?host=/run/postgresql", ("", "")),
+        ("sqlite:////x/callcontrol.db", ("", "")),
+    ],
+)
+def test_the_password_of_a_database_url_is_known_to_the_log(url: str, secrets: tuple[str, str]) -> None:
+    assert DatabaseConfig(url=url).secrets == secrets
+
+
+def test_the_limits_of_the_database_are_those_of_its_keys() -> None:
+    """A default in two places is the same in both."""
+    assert DatabaseConfig().limits() == Limits()
+    assert DatabaseConfig(writers=9, retry_s=1).limits() == Limits(writers=9, retry_s=1)
