@@ -2,8 +2,9 @@
 
     CAMPAIGN_SEED=7 CAMPAIGN_KILLS=20 pytest -m campaign tests/live/test_kill_campaign.py
 
-The seed gives what is dialled and when the daemon dies; it is printed, and given again it plays the same campaign. The
-processes' own pace is the machine's, so a failure found once may need a few runs.
+On both databases, or on one (`-k sqlite`, `-k postgresql`). The seed gives what is dialled and when the daemon dies; it
+is printed, and given again it plays the same campaign. The processes' own pace is the machine's, so a failure found
+once may need a few runs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import pytest_asyncio
 from lab.asterisk import AsteriskPrefix
 from lab.events import Event
 from lab.phone import PhoneCall
+from tests.support.databases import DIALECTS
 from tests.support.installation import PADARIA, Installation, installation
+from tests.support.postgresql import server
 from tests.support.waiting import until
 
 pytestmark = [
@@ -83,9 +86,12 @@ class CarrierRecord:
         return [seen for seen in self.calls.values() if seen.number == f"+55{dialled}"]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def lab(asterisk_prefix: AsteriskPrefix, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
-    async with installation(asterisk_prefix, tmp_path_factory.mktemp("campaign")) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECTS)
+async def lab(
+    request: pytest.FixtureRequest, asterisk_prefix: AsteriskPrefix, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    url = None if request.param == "sqlite" else server().url(server().create())
+    async with installation(asterisk_prefix, tmp_path_factory.mktemp("campaign"), database_url=url) as running:
         yield running
 
 
