@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, TextClause, text
 
@@ -39,6 +40,9 @@ _STORED = text("SELECT key, result FROM operations")
 _CALLS = text("SELECT call_id, billed_minutes, refunded_minutes, ended_at IS NOT NULL AS ended FROM calls")
 _ORDERED = text("SELECT source_ref, company_id, granted FROM grants WHERE source_ref LIKE 'order:%'")
 _PLANS = text("SELECT operation_key, company_id, minutes FROM plan_versions")
+
+
+_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'callcontrol' ORDER BY pid"
 
 
 def fill(connection: Connection) -> None:
@@ -79,7 +83,7 @@ class Campaign:
         try:
             await self._until_more_is_told(self._some())
             if self.on_server and self.moments.random() < 0.3:
-                self._kill_server()
+                await self._kill_server()
                 await self._until_more_is_told(self._some())
             for load in list(self.loads):
                 load.send_signal(signal.SIGKILL)
@@ -124,16 +128,17 @@ class Campaign:
         """Often in the first moments of a process, when it opens the database and begins the months."""
         return self.moments.choice((1, self.moments.randint(2, 60), self.moments.randint(60, 800)))
 
-    def _kill_server(self) -> None:
-        """All of it at once; or one of its processes, upon which it ends the others and recovers."""
+    async def _kill_server(self) -> None:
+        """All of it at once; or one of its processes, upon which it ends the others and recovers. Until it is back."""
         self.kills_of_server += 1
         if self.moments.random() < 0.5:
             server().kill()
             server().start()
             return
-        backends = "SELECT pid FROM pg_stat_activity WHERE datname = '{}' ORDER BY pid"
-        [victim, *_] = self.moments.sample(server().execute(backends.format(self.url.split("/")[3].split("?")[0])), 1)
-        os.kill(victim[0], signal.SIGKILL)
+        backends = [pid for (pid,) in server().execute(_BACKENDS)]
+        os.kill(self.moments.choice(backends), signal.SIGKILL)
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in backends), "the end of all backends", 60)
+        await until(_server_is_back, "the server's recovery", 60)
 
     # after a kill
 
@@ -217,6 +222,13 @@ class Campaign:
 
     def _words(self) -> str:
         return f"CAMPAIGN_SEED={self.seed}, round {self.rounds}"
+
+
+def _server_is_back() -> bool:
+    try:
+        return bool(server().execute("SELECT 1"))
+    except psycopg.OperationalError:
+        return False
 
 
 def _never_answered(call: CallOpening) -> Close:

@@ -78,16 +78,13 @@ class Caller:
 
 
 async def main(url: str, witness: str, name: str, seed: str, companies: str, callers: str, day: str) -> None:
+    def caller(number: int) -> Caller:
+        chance = random.Random(f"{seed} {number}")
+        return Caller(books, notebook, f"{name}-{number}", chance, int(companies), int(day))
+
     with Notebook(Path(witness), name) as notebook:
         async with open_books(url) as books:
-            await asyncio.gather(
-                *(
-                    Caller(
-                        books, notebook, f"{name}-{number}", random.Random(f"{seed} {number}"), int(companies), int(day)
-                    ).work()
-                    for number in range(int(callers))
-                )
-            )
+            await asyncio.gather(*(caller(number).work() for number in range(int(callers))))
 
 
 if __name__ == "__main__":
