@@ -83,6 +83,7 @@ class Campaign:
         try:
             await self._until_more_is_told(self._some())
             if self.on_server and self.moments.random() < 0.3:
+                await self._until_all_work()
                 await self._kill_server()
                 await self._until_more_is_told(self._some())
             for load in list(self.loads):
@@ -123,6 +124,16 @@ class Campaign:
             return self.evidence.read() >= enough
 
         await until(told, f"{more} answers more", 60)
+
+    async def _until_all_work(self) -> None:
+        """Who cannot even open the database ends by itself, as a daemon does."""
+        names = {f"{self.rounds}-{number}" for number in range(len(self.loads))}
+
+        def working() -> bool:
+            self.evidence.read()
+            return names <= self.evidence.tellers
+
+        await until(working, "an answer for each process", 60)
 
     def _some(self) -> int:
         """Often in the first moments of a process, when it opens the database and begins the months."""

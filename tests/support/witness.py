@@ -71,6 +71,8 @@ class Evidence:
     asked: dict[str, AnyRequest] = field(default_factory=dict)
     """In the order of asking."""
     told: dict[str, Answer] = field(default_factory=dict)
+    tellers: set[str] = field(default_factory=set)
+    """The names of those who were told anything."""
     _read: int = 0
 
     def read(self) -> int:
@@ -86,6 +88,7 @@ class Evidence:
                     self.asked[said.number] = said.request
                 else:
                     self.told[said.number] = said.answer
+                    self.tellers.add(said.number.rpartition("-")[0])
         return len(self.told)
 
     @property
