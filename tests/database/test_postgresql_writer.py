@@ -1,4 +1,5 @@
-"""Writing on PostgreSQL: companies side by side, and whatever a server and a network can do in the middle of it."""
+"""Writing on PostgreSQL: companies side by side, and whatever a server and a network can do in the middle of it
+(D11)."""
 
 from __future__ import annotations
 
