@@ -38,6 +38,7 @@ from callcontrol.engine.ports.observer import Observer
 from callcontrol.engine.softphones import SoftphoneProvisioner
 from callcontrol.engine.world import World
 from callcontrol.ledger.administration import SqlMinutesAdministration
+from callcontrol.ledger.audit_process import AuditProcess
 from callcontrol.ledger.ledger import SqlLedger
 from callcontrol.logs import LoggingObserver, configure_logging
 from callcontrol.metrics import Metrics, Observers, PrometheusObserver
@@ -84,6 +85,7 @@ class Daemon:
         self._engine: Engine
         self._session: AriSession
         self._database: Database
+        self._auditor = AuditProcess(config.database.url, config.database.limits())
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order in which things depend on each other; `stack` closes it in reverse."""
@@ -156,6 +158,7 @@ class Daemon:
             emergency_codes=frozenset(config.calls.emergency_codes),
             on_softphones_changed=softphones.request,
             live_calls=lambda: live_calls(self._engine),
+            auditor=self._auditor,
         )
         control = ControlServer(service, config.control.socket)
         await control.start()
@@ -191,7 +194,7 @@ class Daemon:
 
     async def _audit(self) -> None:
         await keep_auditing(
-            SqlMinutesAdministration(self._database),
+            self._auditor,
             self._metrics,
             live=lambda: live_calls(self._engine),
             now=self._engine.world.clock.now,

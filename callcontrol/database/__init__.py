@@ -4,7 +4,7 @@ Rooms that store (ledger, directory) define their tables on `metadata`, write th
 through the asynchronous engine. Only this package and `ledger/` know a SQL dialect.
 """
 
-from callcontrol.database.access import Database, open_database
+from callcontrol.database.access import Database, examine, open_database
 from callcontrol.database.batch import Group
 from callcontrol.database.durability import unsafe_settings
 from callcontrol.database.engines import is_sqlite
@@ -27,6 +27,7 @@ __all__ = [
     "Limits",
     "UtcDateTime",
     "Writer",
+    "examine",
     "is_current",
     "is_sqlite",
     "metadata",

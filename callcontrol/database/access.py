@@ -64,18 +64,7 @@ class Database:
     async def examine(self, query: Callable[[Connection], T]) -> T:
         """What a long read says, on a thread and a connection of its own, so that nobody waits for it. Everything read
         is of one moment. Raises DatabaseUnavailable."""
-        try:
-            return await asyncio.to_thread(self._examine, query)
-        except DBAPIError as error:
-            raise unavailable(error) from error
-
-    def _examine(self, query: Callable[[Connection], T]) -> T:
-        engine = sync_read_engine(self._url) if is_sqlite(self._url) else endless_engine(self._url, self._limits)
-        try:
-            with engine.connect() as connection:
-                return query(connection.execution_options(postgresql_readonly=True))
-        finally:
-            engine.dispose()
+        return await asyncio.to_thread(examine, self._url, self._limits, query)
 
     async def keep(self) -> None:
         """Until another daemon has taken this one's place: raises DatabaseInUse. On SQLite for ever: its writer finds
@@ -88,6 +77,18 @@ class Database:
         await self.writer.close()
         await self._asker.close()
         await self._readers.dispose()
+
+
+def examine(url: str | URL, limits: Limits, query: Callable[[Connection], T]) -> T:
+    """`Database.examine` for a process that has not opened the database: it only reads, and no lock keeps it out."""
+    engine = sync_read_engine(url) if is_sqlite(url) else endless_engine(url, limits)
+    try:
+        with engine.connect() as connection:
+            return query(connection.execution_options(postgresql_readonly=True))
+    except DBAPIError as error:
+        raise unavailable(error) from error
+    finally:
+        engine.dispose()
 
 
 @asynccontextmanager

@@ -127,6 +127,7 @@ class Metrics:
         self.clock_steps = counter("clock_steps_total", "Times that the wall clock was set, by over 2 s.", "direction")
         self._audit_findings = gauge("audit_findings", "What the last audit of the books found wrong.")
         self._audited = gauge("audit_last_run_timestamp_seconds", "When the last audit ended (Unix time); 0: none yet.")
+        self._audit_s = gauge("audit_duration_seconds", "How long the last audit took; 0: none yet.")
         build = gauge("build_info", "1; the labels say what runs.", "version", "python")
         build.labels(__version__, platform.python_version()).set(1)
         self._begin_at_zero()
@@ -151,9 +152,10 @@ class Metrics:
 
     # AuditObserver
 
-    def audited(self, findings: int, at: datetime) -> None:
+    def audited(self, findings: int, at: datetime, took_s: float) -> None:
         self._audit_findings.set(findings)
         self._audited.set(at.timestamp())
+        self._audit_s.set(took_s)
 
     # AriObserver
 

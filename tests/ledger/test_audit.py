@@ -170,7 +170,7 @@ async def test_the_daemon_audits_and_tells_how_much_was_found(ledger: Books) -> 
     told: asyncio.Queue[tuple[int, datetime]] = asyncio.Queue()
 
     class Observer:
-        def audited(self, findings: int, at: datetime) -> None:
+        def audited(self, findings: int, at: datetime, took_s: float) -> None:
             told.put_nowait((findings, at))
 
     auditing = asyncio.create_task(

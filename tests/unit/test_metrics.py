@@ -171,9 +171,10 @@ def test_the_ledger_from_its_own_thread(metrics: Metrics) -> None:
 
 def test_the_audit(metrics: Metrics) -> None:
     observer: AuditObserver = metrics
-    observer.audited(3, T0)
+    observer.audited(3, T0, 2.5)
     assert value(metrics, "audit_findings") == 3
     assert value(metrics, "audit_last_run_timestamp_seconds") == T0.timestamp()
+    assert value(metrics, "audit_duration_seconds") == 2.5
 
 
 def test_unknown_values_become_other(metrics: Metrics, observer: PrometheusObserver) -> None:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from callcontrol.engine.admin.commands import Command
 from callcontrol.engine.admin.errors import invalid
 from callcontrol.engine.admin.store import DirectoryStore
+from callcontrol.engine.ports.auditing import Auditor
 from callcontrol.engine.ports.minutes import LiveCalls, MinutesAdministration
 
 Handler = Callable[[Any, str], Awaitable[object]]
@@ -23,6 +24,7 @@ Handlers = Mapping[type[Command], Handler]
 class Context:
     store: DirectoryStore
     minutes: MinutesAdministration
+    auditor: Auditor
     emergency_codes: frozenset[str]
     now: Callable[[], datetime]
     on_softphones_changed: Callable[[], None]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from callcontrol.engine.admin import commands as c
 from callcontrol.engine.admin.context import Context, Handlers
-from callcontrol.engine.admin.errors import not_found
+from callcontrol.engine.admin.errors import AdminError, ErrorKind, not_found
 from callcontrol.engine.admin.explanation import explain
 from callcontrol.engine.admin.views import AuditView, BalanceView, ExplanationView, ReplayView
+from callcontrol.engine.ports.auditing import AuditFailed
 from callcontrol.engine.ports.minutes import UnknownCall
 
 
@@ -15,6 +16,7 @@ class ProofCommands:
         self._context = context
         self._store = context.store
         self._minutes = context.minutes
+        self._auditor = context.auditor
 
     def handlers(self) -> Handlers:
         return {c.AuditLedger: self._audit, c.ReplayLedger: self._replay, c.ExplainCall: self._explain}
@@ -22,7 +24,10 @@ class ProofCommands:
     async def _audit(self, command: c.AuditLedger, actor: str) -> AuditView:
         company_id = None if command.company is None else (await self._store.company(command.company)).id
         live = self._context.live_calls()
-        findings = await self._minutes.audit(self._context.now(), company_id=company_id, live=live)
+        try:
+            findings = await self._auditor.audit(self._context.now(), company_id=company_id, live=live)
+        except AuditFailed as error:
+            raise AdminError(f"the audit failed: {error}", ErrorKind.UNAVAILABLE) from error
         return AuditView(company=command.company, findings=findings)
 
     async def _replay(self, command: c.ReplayLedger, actor: str) -> ReplayView:

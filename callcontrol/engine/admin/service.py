@@ -18,6 +18,7 @@ from callcontrol.engine.admin.people import PeopleCommands
 from callcontrol.engine.admin.proof import ProofCommands
 from callcontrol.engine.admin.reports import ReportCommands
 from callcontrol.engine.admin.store import DirectoryStore
+from callcontrol.engine.ports.auditing import Auditor
 from callcontrol.engine.ports.ledger import KeyReused, LedgerUnavailable
 from callcontrol.engine.ports.minutes import LiveCalls, MinutesAdministration
 
@@ -35,6 +36,7 @@ class AdminService:
     """Validates a command, carries it out, returns what JSON can say.
 
     `on_softphones_changed` is called after the commit of whatever changes an agent's softphone.
+    `auditor`: who checks the books where calls must not wait for that; else `minutes` does it.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class AdminService:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_softphones_changed: Callable[[], None] = _nobody_to_tell,
         live_calls: Callable[[], LiveCalls | None] = _nobody_knows,
+        auditor: Auditor | None = None,
     ) -> None:
-        context = Context(store, minutes, emergency_codes, now, on_softphones_changed, live_calls)
+        context = Context(store, minutes, auditor or minutes, emergency_codes, now, on_softphones_changed, live_calls)
         self._handlers: dict[type[Command], Handler] = {
             **CompanyCommands(context).handlers(),
             **PeopleCommands(context).handlers(),
