@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from benchmarks.reports.beside import authorise_beside_the_audit
 from benchmarks.reports.month import BEGAN_AT, DAYS, FIRST_DAY, POOL_MINUTES, add_company, fill
 from callcontrol.database import open_database, upgrade
 from callcontrol.database.engines import write_engine
@@ -41,6 +42,7 @@ def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--rounds", type=int, default=51, help="times each is asked, in turns (default 51)")
     add("--url", help="a database that is empty, or was filled by this before; a new SQLite file by default")
     add("--audit", action="store_true", help="how long the audit takes, too")
+    add("--beside", type=int, default=0, metavar="TURNS", help="how long calls wait during an audit, so many turns")
     add("--json", type=Path, help="write everything measured to this file")
     return parser.parse_args(words)
 
@@ -84,6 +86,8 @@ async def _run(url: str, options: argparse.Namespace) -> dict[str, Any]:
             findings = await ledger.audit(BEGAN_AT)
             measured["audit, s"] = perf_counter() - began
             measured["findings"] = findings
+        if options.beside:
+            measured |= await authorise_beside_the_audit(database, url, LARGE, options.beside)
     return measured
 
 
@@ -129,7 +133,9 @@ async def _in_turns(ledger: SqlMinutesAdministration, ask: Ask, rounds: int) -> 
 def _lines(measured: dict[str, Any], calls: Sequence[int]) -> list[str]:
     lines = [f"{'median ms':22} {calls[0]:>12,} {calls[1]:>12,} {'ratio':>7}"]
     for name, value in measured.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "p99" in value:
+            lines.append(f"{name:32} p50 {value['p50']:7.1f} ms, p99 {value['p99']:7.1f} ms")
+        elif isinstance(value, dict):
             lines.append(f"{name:22} {value['small']:12.2f} {value['large']:12.2f} {value['ratio']:7.2f}")
         else:
             lines.append(f"{name:22} {value if isinstance(value, list) else round(value, 1)}")
