@@ -144,10 +144,16 @@ def test_a_rule_about_an_emergency_code_is_refused() -> None:
 
 
 national = st.sampled_from(["0300", "0500", "0800", "0900", "4003", "4004", "102", "115", "190", "1001"])
+mobile = st.builds(
+    str.__add__, st.sampled_from(["9", "+55119", "+55219"]), st.text("0123456789", min_size=8, max_size=8)
+)
 written = st.one_of(
-    st.text("0123456789", min_size=8, max_size=9),
-    st.builds(str.__add__, st.sampled_from(["+", "+1", "+55", "+5511", "+55119", "+351"]), st.text("0123456789")),
-    st.builds(str.__add__, national, st.text("0123456789", max_size=7)),
+    mobile,
+    st.text("2345678", min_size=8, max_size=8),
+    st.builds(str.__add__, st.just("+1"), st.text("0123456789", min_size=10, max_size=10)),
+    st.builds(str.__add__, st.sampled_from(["+", "+55", "+5511", "+351"]), st.text("0123456789", max_size=12)),
+    st.builds(str.__add__, national, st.text("0123456789", min_size=6, max_size=7)),
+    national,
 )
 
 

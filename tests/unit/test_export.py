@@ -45,6 +45,7 @@ def call(**more: object) -> CallView:
         "billed_minutes": 2,
         "refunded_minutes": 1,
         "estimated": False,
+        "clock_step_s": 0.0,
     }
     return CallView(**{**usual, **more})  # type: ignore[arg-type]
 
@@ -78,6 +79,7 @@ def test_a_call_as_it_is_read() -> None:
         "Minutos cobrados": "2",
         "Minutos estornados": "1",
         "Estimada": "não",
+        "Acerto do relógio (s)": "0",
         "Início": "22/11/2026 09:00:05",
         "Atendimento": "22/11/2026 09:00:05",
         "Fim": "22/11/2026 09:00:05",
