@@ -36,10 +36,16 @@ def http_url(value: str) -> str | None:
 
 
 def database_url(value: str) -> str | None:
-    """What follows the beginning is the driver's to judge: several hosts, sockets, options."""
-    scheme = value.partition("://")[0]
-    known = scheme.partition("+")[0] == "sqlite" or scheme in ("postgresql", "postgresql+psycopg")
-    return None if known and "://" in value else "must begin with sqlite:// or postgresql://"
+    """What follows the user and the password is the driver's to judge: several hosts, sockets, options."""
+    scheme, separator, rest = value.partition("://")
+    if separator and scheme.partition("+")[0] == "sqlite":
+        return None
+    if not separator or scheme not in ("postgresql", "postgresql+psycopg"):
+        return "must begin with sqlite:// or postgresql://"
+    # Such a password would be cut in the wrong place, and what is left of it shown as a host or a port in an error.
+    if "@" in rest and not re.fullmatch(r"(/.*|([^@/%\s]|%[0-9A-Fa-f]{2})*)", rest.rpartition("@")[0]):
+        return "must have every @, /, % and space of its user and password written as %40, %2F, %25 and %20"
+    return None
 
 
 def codes(value: tuple[str, ...]) -> str | None:

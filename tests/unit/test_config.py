@@ -104,6 +104,10 @@ BAD = [
     ("[http]\nport = 70000\n", 2, "[http] port: must be between 1 and 65535, not 70000"),
     ("[http]\nhost = ''\n", 2, "[http] host: must be a text that is not empty, not ''"),
     ("[database]\nurl = 'mysql://x:hunter2@y/z'\n", 2, "[database] url: must begin with sqlite:// or postgresql://"),
+    ("[database]\nurl = 'postgresql://cc:hunter@2@db/cc'\n", 2, "[database] url: must have every @, /, % and space of"),
+    ("[database]\nurl = 'postgresql://cc:hunter/2@db/cc'\n", 2, "[database] url: must have every @, /, % and space of"),
+    ("[database]\nurl = 'postgresql://cc:hunter%2@db/cc'\n", 2, "[database] url: must have every @, /, % and space of"),
+    ("[database]\nurl = 'postgresql://cc:hunter 2@db/cc'\n", 2, "[database] url: must have every @, /, % and space of"),
     ("[control]\nsocket = ''\n", 2, "[control] socket: must be a path in quotes, not ''"),
     ("calls = {ring_timeout_s = 700}\n", 1, "[calls] ring_timeout_s: must be between 1 and 600, not 700"),
     ("note = '''\n[calls]\n'''\n[calls]\ngrace_s = -1\n", 5, "[calls] grace_s: must be between 0 and 86400, not -1"),
@@ -243,3 +247,17 @@ def test_the_limits_of_the_database_are_those_of_its_keys() -> None:
     """A default in two places is the same in both."""
     assert DatabaseConfig().limits() == Limits()
     assert DatabaseConfig(writers=9, retry_s=1).limits() == Limits(writers=9, retry_s=1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://cc:p%40ss%2Fword@db/cc",
+        "postgresql://cc:a:b?c#d@db:5432,db2:5432/cc?sslmode=require",
+        "postgresql:///cc?host=/run/postgresql&user=a@b",
+        "postgresql://cc@/cc?host=db1:5432&host=db2:5432",
+        "postgresql://db/cc",
+    ],
+)
+def test_urls_that_the_driver_understands_pass(tmp_path: Path, url: str) -> None:
+    assert load_config(write(tmp_path, f"{PASSWORD}[database]\nurl = '{url}'\n"), {}).database.url == url
