@@ -62,6 +62,8 @@ def refund(connection: Connection, request: RefundRequest) -> Refund:
     legs = {row.seq: row.leg_id for row in rows}
     lines = [_line(row) for row in rows]
     billed = refundable(lines)
+    if billed == 0:
+        raise NotRefundable(f"all billed minutes of call {request.call_id} have been refunded already")
     minutes = billed if request.minutes is None else request.minutes
     if not 1 <= minutes <= billed:
         raise NotRefundable(f"call {request.call_id} has {billed} billed minutes left to refund, not {minutes}")

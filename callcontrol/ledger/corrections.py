@@ -85,7 +85,10 @@ def cancel_order(connection: Connection, cancellation: Cancellation) -> Withdraw
     of_order = {"kind": cancellation.kind.value, "order": keys.order_key(cancellation.of_order)}
     ordered = connection.execute(_ORDERED, {"company": account.company_id, **of_order}).one_or_none()
     if ordered is None:
-        raise UnknownOrder(f"the company has no {cancellation.kind} of the order {cancellation.of_order!r}")
+        raise UnknownOrder(
+            f"the company has no {cancellation.kind} of the order {cancellation.of_order!r}: "
+            "`callcontrol entries` shows its orders"
+        )
     minutes = ordered.granted if cancellation.minutes is None else cancellation.minutes
     return _withdraw(connection, account, ordered, minutes, key, cancellation)
 
@@ -127,6 +130,8 @@ def _withdraw(
 ) -> Withdrawal:
     """Take the minutes out of the grant of `row`, its last line first, and store the operation's result."""
     period = Period.parse(row.period)
+    if row.granted == 0:
+        raise NotWithdrawable("nothing of it is left: all of it has been withdrawn already")
     possible = _withdrawable(connection, account, row)
     if not 1 <= minutes <= possible:
         used = f"{row.posted} of its {row.granted} minutes are used"
