@@ -20,6 +20,7 @@ _ENTRIES = [
     field("CALL", "call_id"),
     field("REFERENCE", "reference"),
     field("MIRRORS", "mirrors"),
+    field("REASON", "reason"),
 ]
 
 
@@ -157,7 +158,11 @@ def _print_usage(figures: Row) -> None:
     share = "—" if figures["percent"] is None else f"{figures['percent']} %"
     click.echo(f"{figures['company']}, {figures['period']}; renews {local_time(figures['renews_at'])}")
     for name, value in [
-        ("monthly pool", f"{figures['monthly_posted']} of {figures['monthly_granted']} min used ({share})"),
+        (
+            "monthly pool",
+            f"{figures['monthly_posted']} of {figures['monthly_granted']} min used ({share}), "
+            f"next month {figures['next_pool']} min",
+        ),
         (
             "add-ons",
             f"{figures['addon_contracted_in_month']} min contracted this month, "

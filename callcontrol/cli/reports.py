@@ -32,6 +32,8 @@ _CALLS = [
     ("DURAÇÃO", lambda row: mm_ss(row["billsec"])),
     # R8: net of refunds.
     ("MINUTOS", lambda row: row["billed_minutes"] - row["refunded_minutes"]),
+    # What `explain` and `refund` ask for.
+    field("CHAMADA", "call_id"),
 ]
 _DAYS = [
     click.option("--from", "first_day", metavar="DAY", help="First day of the company's, such as 2026-11-01."),

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcontrol.domain.causes import Disposition, Reason
 from callcontrol.domain.grants import GrantKind
 from callcontrol.domain.minutes import Minutes, Period, Seconds
+from callcontrol.domain.plans import plan_for
 from callcontrol.engine.ports.minutes import EntryRow, Usage
 from callcontrol.engine.ports.reports import CallRow
 from callcontrol.ledger import accounts
-from callcontrol.ledger.tables import entries, grants
+from callcontrol.ledger.tables import adjustments, entries, grants
 
 
 def _sum(amount: Any, *conditions: Any) -> Any:
@@ -33,8 +34,9 @@ USAGE = select(
     _sum(grants.c.posted - grants.c.repaid, grants.c.kind == GrantKind.OVERDRAFT.value).label("overdraft"),
 ).where(grants.c.company_id == bindparam("company"))
 _ENTRIES = (
-    select(entries, grants.c.kind.label("grant_kind"), grants.c.period)
+    select(entries, grants.c.kind.label("grant_kind"), grants.c.period, adjustments.c.reason)
     .join_from(entries, grants, grants.c.id == entries.c.grant_id)
+    .outerjoin(adjustments, adjustments.c.operation_key == entries.c.operation_key)
     .where(entries.c.company_id == bindparam("company"))
     .order_by(entries.c.seq)
 )
@@ -47,6 +49,7 @@ def usage(connection: Connection, company_id: int, at: datetime) -> Usage:
     accounts.renew(connection, account, at)
     accounts.save(connection, account)
     month = account.period_of(at)
+    next_pool = plan_for(accounts.plan_history(connection, company_id), month.next())
     row = connection.execute(USAGE, {"company": company_id, "month": str(month)}).one()
     return Usage(
         period=month,
@@ -59,6 +62,7 @@ def usage(connection: Connection, company_id: int, at: datetime) -> Usage:
         overdraft=Minutes(row.overdraft),
         overdraft_limit=Minutes(account.overdraft_limit),
         held=Minutes(account.held),
+        next_pool=next_pool.minutes if next_pool else Minutes(0),
         renews_at=month.ends_at(account.zone),
     )
 
@@ -83,6 +87,7 @@ def entry_row(row: Any) -> EntryRow:
         call_id=row.call_id,
         reference=row.operation_key,
         mirrors=row.mirrors,
+        reason=row.reason,
     )
 
 

@@ -181,12 +181,20 @@ class MinuteCommands:
             policy=policy_of(usage.overdraft_limit).value,
             overdraft_limit=usage.overdraft_limit,
             held=usage.held,
+            next_pool=usage.next_pool,
             renews_at=usage.renews_at.astimezone(ZoneInfo(company.time_zone)),
         )
 
     async def _list_entries(self, command: c.ListEntries, actor: str) -> list[EntryView]:
         company = await self._store.company(command.company)
         zone = ZoneInfo(company.time_zone)
+        rows = await self._minutes.entries(company.id, call_id=command.call_id)
+        if command.call_id is not None and not rows:
+            # A call that cost nothing has none; one that is not there is a slip of the pen.
+            try:
+                await self._minutes.account_of(command.call_id)
+            except UnknownCall as error:
+                raise not_found(str(error)) from error
         return [
             EntryView(
                 seq=row.seq,
@@ -198,8 +206,9 @@ class MinuteCommands:
                 call_id=row.call_id,
                 reference=row.reference,
                 mirrors=row.mirrors,
+                reason=row.reason,
             )
-            for row in await self._minutes.entries(company.id, call_id=command.call_id)
+            for row in rows
         ]
 
 

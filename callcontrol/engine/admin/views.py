@@ -122,6 +122,8 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     overdraft_limit: int
     """What may be overdrawn with `finish`; else 0."""
     held: int
+    next_pool: int
+    """The monthly pool of the next month, as ordered so far (R12)."""
     renews_at: datetime
 
 
@@ -225,6 +227,8 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     mirrors: int | None
     """The number of the line whose minutes this one takes back (D9)."""
+    reason: str | None
+    """What was given as the reason of a refund, a courtesy or a correction."""
 
 
 class RefundView(msgspec.Struct, frozen=True, kw_only=True):

@@ -141,6 +141,8 @@ class Usage:
     """What may be overdrawn; 0 is the policy `cut`."""
     held: Minutes
     """Held by calls in progress, apart from used (D15)."""
+    next_pool: Minutes
+    """The monthly pool of the next month, as ordered so far (R12)."""
     renews_at: datetime
 
     @property
@@ -163,6 +165,8 @@ class EntryRow:
     reference: str
     mirrors: int | None = None
     """The number of the line whose minutes this one takes back (D9)."""
+    reason: str | None = None
+    """What was given as the reason of a refund, a courtesy or a correction."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ def test_a_refund_is_told_and_counted(billed: CommandLine) -> None:
     assert "1 of 10 min used (10 %)" in billed.do("usage", "acme").out
     [row] = billed.do("calls", "acme", "--json").json
     assert (row["billed_minutes"], row["refunded_minutes"]) == (4, 3)
-    assert billed.do("calls", "acme").out.splitlines()[1].split()[-1] == "1"
+    assert billed.do("calls", "acme").out.splitlines()[1].split()[-2:] == ["1", "talk"]
+    assert billed.do("entries", "acme").out.splitlines()[3].endswith("linha ruim")
     assert [entry["mirrors"] for entry in billed.do("entries", "acme", "--json").json] == [None, None, 2]
 
 
@@ -61,6 +62,7 @@ def test_what_cannot_be_refunded_is_one_line(billed: CommandLine) -> None:
     billed.refuse(Exit.REFUSED, "the reason", "refund", "talk", "--order=r1", "--reason= ")
     billed.do("refund", "talk", *order)
     billed.refuse(Exit.REFUSED, "used before", "refund", "talk", "--minutes=1", *order)
+    billed.refuse(Exit.REFUSED, "have been refunded already", "refund", "talk", "--order=r2", "--reason=x")
 
 
 def test_right_books(billed: CommandLine) -> None:

@@ -32,8 +32,25 @@ async def test_usage_shows_what_was_contracted(admin: Administration) -> None:
         "policy": "cut",
         "overdraft_limit": 0,
         "held": 0,
+        "next_pool": 500,
         "renews_at": "2026-12-01T00:00:00-03:00",
     }
+
+
+async def test_usage_shows_the_pool_of_next_month_as_ordered_so_far(admin: Administration) -> None:
+    """R12: down next month, and what takes a down back again."""
+    await admin.with_company()
+
+    async def pools() -> tuple[int, int]:
+        usage = await admin.do(c.ShowUsage(company="acme"))
+        return usage["monthly_granted"], usage["next_pool"]
+
+    assert await pools() == (0, 0)
+    await admin.do(c.SetPlan(company="acme", minutes=500))
+    await admin.do(c.SetPlan(company="acme", minutes=50))
+    assert await pools() == (500, 50)
+    await admin.do(c.CorrectPlan(company="acme", minutes=400, order_id="c1", reason="um zero a mais"))
+    assert await pools() == (400, 400)
 
 
 async def test_pool_of_nothing_has_no_percentage(admin: Administration) -> None:

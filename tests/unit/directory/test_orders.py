@@ -80,9 +80,15 @@ async def test_a_wrong_order_is_taken_back(admin: Administration) -> None:
     assert (await admin.do(cancel("addon", "c2", 450)))["granted"] == 50
     await admin.refuse(cancel("addon", "c3", 60), CONFLICT, "50 minutes can be withdrawn, not 60")
     await admin.refuse(cancel("courtesy", "c3"), NOT_FOUND, "no courtesy of the order 'a1'")
+    await admin.do(c.CancelOrder(company="acme", kind="courtesy", of_order="g1", order_id="c4", reason="engano"))
+    again = c.CancelOrder(company="acme", kind="courtesy", of_order="g1", order_id="c5", reason="engano")
+    await admin.refuse(again, CONFLICT, "all of it has been withdrawn already")
     await admin.refuse(correct(200, "c3"), CONFLICT, "order what is right with `plan set`")
     usage = await admin.do(c.ShowUsage(company="acme"))
-    assert (usage["monthly_granted"], usage["addon_balance"], usage["courtesy_balance"]) == (150, 50, 20)
+    assert (usage["monthly_granted"], usage["addon_balance"], usage["courtesy_balance"]) == (150, 50, 0)
+    rows = await admin.do(c.ListEntries(company="acme"))
+    assert [row["reason"] for row in rows] == [None, None, None, "desculpas", *["um zero a mais"] * 2, "engano"]
+    await admin.refuse(c.ListEntries(company="acme", call_id="nope"), NOT_FOUND, "there is no call 'nope'")
 
 
 async def test_a_blocked_company_dials_nothing_and_its_minutes_are_untouched(
