@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,14 @@ import structlog
 from callcontrol.domain.calls.state import Call, Phase
 from callcontrol.domain.causes import Disposition
 from callcontrol.engine.ports.ledger import Cdr
+
+
+def _by_kind(cdr: Cdr) -> dict[str, int]:
+    """Grant kind -> minutes: a call may take from several grants of a kind, such as two add-ons."""
+    minutes: Counter[str] = Counter()
+    for posting in cdr.postings:
+        minutes[posting.grant_kind] += posting.minutes
+    return dict(minutes)
 
 
 class LoggingObserver:
@@ -59,7 +68,7 @@ class LoggingObserver:
             reason=call.reason.value if call.reason else None,
             billsec=cdr.billsec,
             billed_minutes=cdr.billed_minutes,
-            postings={posting.grant_kind: posting.minutes for posting in cdr.postings},
+            postings=_by_kind(cdr),
             estimated=call.estimated,
             clock_step_s=call.clock_step_s,
         )

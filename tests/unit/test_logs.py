@@ -204,7 +204,7 @@ ENDING = replace(
     q850=16,
 )
 CLOSING = replace(ENDING, phase=Phase.CLOSING)
-CDR = Cdr("01K", Disposition.ANSWERED, Seconds(97), Minutes(2), (Posting("monthly", 2),))
+CDR = Cdr("01K", Disposition.ANSWERED, Seconds(97), Minutes(2), (Posting("addon", 1), Posting("addon", 1)))
 
 
 def test_the_timeline_of_an_answered_call(log: io.StringIO) -> None:
@@ -231,7 +231,7 @@ def test_the_timeline_of_an_answered_call(log: io.StringIO) -> None:
     assert told[1]["number"] == "+5511987654321"
     assert (told[1]["held_minutes"], told[1]["trunk"], told[1]["direction"]) == (1, "carrier", "outbound")
     assert (told[6]["reason"], told[6]["q850"]) == ("customer_hung_up", 16)
-    assert (told[7]["billsec"], told[7]["billed_minutes"], told[7]["postings"]) == (97, 2, {"monthly": 2})
+    assert (told[7]["billsec"], told[7]["billed_minutes"], told[7]["postings"]) == (97, 2, {"addon": 2})
 
 
 def test_the_timeline_of_a_refused_call(log: io.StringIO) -> None:
