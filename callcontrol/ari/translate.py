@@ -41,7 +41,8 @@ def pbx_event(event: wire.Event) -> PbxEvent | None:
 def channel_snapshot(channel: wire.Channel, app: str) -> ChannelSnapshot:
     """A channel is in our application when Stasis() is what it runs and ours is the first argument."""
     name, *args = channel.dialplan.app_data.split(",")
-    in_app = channel.dialplan.app_name == "Stasis" and name == app
+    in_stasis = channel.dialplan.app_name == "Stasis"
+    in_app = in_stasis and name == app
     return ChannelSnapshot(
         channel_id=channel.id,
         name=channel.name,
@@ -49,6 +50,7 @@ def channel_snapshot(channel: wire.Channel, app: str) -> ChannelSnapshot:
         created_at=wire.parse_time(channel.creationtime),
         app_args=tuple(args) if in_app else (),
         in_app=in_app,
+        in_other_app=in_stasis and not in_app,
     )
 
 

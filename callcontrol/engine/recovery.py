@@ -194,18 +194,26 @@ class Recovery:
         self._catch_up(call, await self._evidence([call], snapshot, None, wait_s=0))
 
     async def _reap(self, snapshot: PbxSnapshot) -> None:
-        """Channels and bridges of ours that belong to no call."""
-        owned = {call.call_id for call in self._engine.calls}
+        """Channels and bridges of ours that belong to no call. A daemon with an application of its own beside us names
+        its legs as we do: the calls whose legs are in its application are its own."""
+        kept = {call.call_id for call in self._engine.calls} | _calls_of_others(snapshot)
         for channel_id in snapshot.channels:
             ours = call_of(channel_id)
-            if ours is not None and ours[0] not in owned:
+            if ours is not None and ours[0] not in kept:
                 self._engine.spawn_hang_up(channel_id, "channel")
         for bridge_id in snapshot.bridges:
             ours = call_of(bridge_id)
-            if ours is not None and ours[0] not in owned:
+            if ours is not None and ours[0] not in kept:
                 with structlog.contextvars.bound_contextvars(bridge_id=bridge_id):
                     self._world.observer.orphan_reaped("bridge")
                 await self._world.pbx.destroy_bridge(bridge_id)
+
+
+def _calls_of_others(snapshot: PbxSnapshot) -> set[str]:
+    """By their legs, and by the bridges in which there is a channel of another application."""
+    foreign = {channel_id for channel_id, channel in snapshot.channels.items() if channel.in_other_app}
+    bridges = {bridge_id for bridge_id, members in snapshot.bridges.items() if foreign & set(members)}
+    return {named[0] for named in map(call_of, foreign | bridges) if named is not None}
 
 
 def feed(runner: CallRunner, evidence: Evidence, now: datetime) -> str:

@@ -70,6 +70,8 @@ class FakeChannel:
     """Of an outbound channel; None for a phone's own call."""
     app_args: tuple[str, ...] = ()
     in_app: bool = False
+    in_other_app: bool = False
+    """A test says so of a channel that another daemon has made."""
     known: bool = False
     """Its StasisStart was delivered (or lost): only now do requests for it succeed."""
     variables: dict[str, str] = field(default_factory=dict)
@@ -514,6 +516,7 @@ class FakePbx:
                     created_at=channel.created_at,
                     app_args=channel.app_args if channel.in_app else (),
                     in_app=channel.in_app,
+                    in_other_app=channel.in_other_app,
                 )
                 for channel in self.channels.values()
             },

@@ -43,6 +43,8 @@ class ChannelSnapshot:
     app_args: tuple[str, ...] = ()
     """Arguments of Stasis() without the application's name; empty when the channel is not in our application."""
     in_app: bool = False
+    in_other_app: bool = False
+    """In a Stasis application that is not ours: another daemon's on the same Asterisk."""
 
 
 @dataclass(frozen=True, slots=True)

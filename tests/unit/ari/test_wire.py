@@ -165,11 +165,11 @@ def test_a_snapshot_tells_our_channels_from_others() -> None:
         "callcontrol",
     )
     assert snapshot.asterisk_started_at == datetime(2026, 11, 22, 1, 46, 28, 537000, tzinfo=UTC)
-    assert {name: (c.in_app, c.app_args) for name, c in snapshot.channels.items()} == {
-        "pbx-1795312309.43": (True, ("outbound", "551155")),
-        "other-app": (False, ()),
-        "dialplan": (False, ()),
-        "bare": (True, ()),
+    assert {name: (c.in_app, c.in_other_app, c.app_args) for name, c in snapshot.channels.items()} == {
+        "pbx-1795312309.43": (True, False, ("outbound", "551155")),
+        "other-app": (False, True, ()),
+        "dialplan": (False, False, ()),
+        "bare": (True, False, ()),
     }
     assert snapshot.bridges == {"b1": ("pbx-1795312309.43", "dialplan")}
 

@@ -197,6 +197,19 @@ async def test_leftovers_of_ours_are_removed(s: Site) -> None:
     await s.assert_clean()
 
 
+async def test_calls_of_a_daemon_with_another_application_are_left_alone(s: Site) -> None:
+    customer, bridge = "cc-0000000000000000000000000000beef-customer", "cc-0000000000000000000000000000beef-bridge"
+    await s.die()
+    await s.pbx.create_bridge(bridge)
+    await s.pbx.create_channel(customer, DIAL_STRING, app_args=("leg",), originator=None)
+    await s.pbx.add_to_bridge(bridge, (customer,))
+    s.pbx.channels[customer].in_app = False
+    s.pbx.channels[customer].in_other_app = True
+    await s.start()
+    assert s.notes.reaped == []
+    assert (customer in s.pbx.channels, bridge in s.pbx.bridges) == (True, True)
+
+
 async def test_d16_an_emergency_call_that_was_never_stored_is_adopted_not_reaped(s: Site) -> None:
     s.pbx.default_script = answers_at_once()
     await s.books.database.writer.close()  # the ledger is away
