@@ -34,7 +34,7 @@ _LOCK_TIMEOUT = "55P03"
 
 _SHARE = text("SELECT pg_advisory_lock_shared(:class, :number)")
 _TAKE = text("SELECT pg_advisory_lock(:class, :number)")
-_TRY = text("SELECT pg_try_advisory_xact_lock(:class, :number)")
+_TAKE_FOR_TRANSACTION = text("SELECT pg_advisory_xact_lock(:class, :number)")
 _HOLDERS = text(
     "SELECT a.application_name, coalesce(host(a.client_addr), 'this machine') AS address FROM pg_locks l"
     " JOIN pg_database d ON d.oid = l.database JOIN pg_stat_activity a ON a.pid = l.pid"
@@ -116,10 +116,19 @@ class NodeLock:
 
 
 def lock_schema(connection: Connection) -> None:
-    """Until the end of the transaction no daemon uses the schema. Raises DatabaseInUse, naming those that do."""
+    """Until the end of the transaction no daemon uses the schema. Raises DatabaseInUse, naming those that do.
+
+    Waits as long as for any lock: the server frees a daemon's a moment after the daemon is gone.
+    """
     numbers = {"class": _CLASS, "number": _SCHEMA}
-    if connection.execute(_TRY, numbers).scalar_one():
-        return
-    users = connection.execute(_HOLDERS, numbers)
-    words = sorted({f"{row.application_name} (on {row.address})" for row in users})
-    raise DatabaseInUse(f"the database is in use by {', '.join(words) or 'a daemon'}")
+    waiting = connection.begin_nested()
+    try:
+        connection.execute(_TAKE_FOR_TRANSACTION, numbers)
+        waiting.commit()
+    except DBAPIError as error:
+        waiting.rollback()
+        if getattr(error.orig, "sqlstate", None) != _LOCK_TIMEOUT:
+            raise
+        users = connection.execute(_HOLDERS, numbers)
+        words = sorted({f"{row.application_name} (on {row.address})" for row in users})
+        raise DatabaseInUse(f"the database is in use by {', '.join(words) or 'a daemon'}") from error
